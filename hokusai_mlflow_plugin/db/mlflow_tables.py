@@ -1,0 +1,79 @@
+"""MLflow's registry tables, as far as the project's SQL reads them.
+
+MLflow's models are not imported: this layer stays free of MLflow, and no table of MLflow's enters
+our metadata. ``tests/contract`` compares the columns with those that MLflow declares.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    and_,
+)
+
+DELETED_STAGE = "Deleted_Internal"
+
+_mlflow = MetaData()
+
+registered_models = Table(
+    "registered_models",
+    _mlflow,
+    Column("workspace", String(63), primary_key=True),
+    Column("name", String(256), primary_key=True),
+)
+
+registered_model_tags = Table(
+    "registered_model_tags",
+    _mlflow,
+    Column("workspace", String(63), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("value", String(5000)),
+)
+
+model_versions = Table(
+    "model_versions",
+    _mlflow,
+    Column("workspace", String(63), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("creation_time", BigInteger),
+    Column("last_updated_time", BigInteger),
+    Column("description", String(5000)),
+    Column("user_id", String(256)),
+    Column("current_stage", String(20)),
+    Column("source", String(500)),
+    Column("run_id", String(32)),
+    Column("status", String(20)),
+    Column("status_message", String(500)),
+    Column("run_link", String(500)),
+)
+
+model_version_tags = Table(
+    "model_version_tags",
+    _mlflow,
+    Column("workspace", String(63), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("value", Text),
+)
+
+LIVE = model_versions.c.current_stage != DELETED_STAGE
+"""Deleting a version is soft: it keeps its row and its tags."""
+
+
+def same_version(one: Table, other: Table) -> ColumnElement[bool]:
+    """The join condition of two tables that are keyed by model version."""
+    return and_(
+        one.c.workspace == other.c.workspace,
+        one.c.name == other.c.name,
+        one.c.version == other.c.version,
+    )

@@ -1,0 +1,1 @@
+"""The rules of the registry, free of any framework: standard library only."""

@@ -1,0 +1,70 @@
+"""What can be wrong with a request, one class per fact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One fault of one tag: its key, a code for programs, a sentence for people.
+
+    Source: design section 3, ``tags/validate``.
+    """
+
+    key: str
+    code: str
+    message: str
+
+
+class HokusaiError(Exception):
+    """Root of every error that this project raises on purpose."""
+
+
+class InvalidRequest(HokusaiError, ValueError):
+    """A parameter of a request cannot be used as it was given."""
+
+
+class ModelNotFound(HokusaiError, LookupError):
+    """No registered model has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Registered Model with name={name} not found")
+        self.name = name
+
+
+class TokenNotFound(HokusaiError, LookupError):
+    """No live tokenised version carries this token."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(
+            f"No model version is registered under token {token_id}. "
+            "'tokens/list' shows the tokens that are."
+        )
+        self.token_id = token_id
+
+
+class TagsRefused(HokusaiError, ValueError):
+    """A write would break the tag rules; every fault found is in one message.
+
+    Source: design R6.
+    """
+
+    def __init__(self, violations: Sequence[Violation], subject: str = "") -> None:
+        self.violations = tuple(violations)
+        prefix = f"{subject}: " if subject else ""
+        if len(self.violations) == 1:
+            text = self.violations[0].message
+        else:
+            faults = " ".join(f"({n}) {v.message}" for n, v in enumerate(self.violations, 1))
+            text = f"{len(self.violations)} faults. {faults}"
+        super().__init__(prefix + text)
+
+
+class SchemaMismatch(HokusaiError):
+    """The database's Hokusai tables are not those that this release works with."""
+
+
+class SettingsError(HokusaiError, ValueError):
+    """An environment variable has a value that cannot be used."""

@@ -1,0 +1,79 @@
+"""Which version a version improves on.
+
+Source: design R12.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+PREVIOUS_VERSION_TAG = "previous_version"
+
+_COPY_SOURCE = re.compile(r"models:/+(?P<name>[^/@]+)/(?P<version>[0-9]{1,9})")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
+
+@dataclass(frozen=True, order=True)
+class VersionKey:
+    """A model version inside one workspace."""
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The parent of a version, and what makes it so.
+
+    ``relation`` is ``previous_version``, ``copy`` or ``preceding``.
+    """
+
+    name: str
+    version: int
+    relation: str
+
+
+def copied_from(source: str | None) -> VersionKey | None:
+    """The version that a source of the form ``models:/NAME/VERSION`` names, else None."""
+    match = _COPY_SOURCE.fullmatch(source or "")
+    if match is None:
+        return None
+    return VersionKey(unquote(match["name"]), int(match["version"]))
+
+
+def named_previous(tags: Mapping[str, str], key: VersionKey) -> VersionKey | None:
+    """The older version of the same model that tag ``previous_version`` names, else None."""
+    text = tags.get(PREVIOUS_VERSION_TAG, "")
+    if not _VERSION.fullmatch(text) or int(text) >= key.version:
+        return None
+    return VersionKey(key.name, int(text))
+
+
+def parent_of(
+    key: VersionKey,
+    tags: Mapping[str, str],
+    source: str | None,
+    preceding: VersionKey | None,
+    live: frozenset[VersionKey],
+) -> Parent | None:
+    """The parent of a version by R12, or None for a first one.
+
+    Args:
+        key: The version.
+        tags: Its tags.
+        source: Its MLflow source.
+        preceding: The tokenised version before it in the same model.
+        live: Of the versions that tag and source may name, those that exist and are not deleted.
+    """
+    previous = named_previous(tags, key)
+    if previous in live and previous is not None:
+        return Parent(previous.name, previous.version, "previous_version")
+    origin = copied_from(source)
+    if origin is not None and origin != key and origin in live:
+        return Parent(origin.name, origin.version, "copy")
+    if preceding is not None:
+        return Parent(preceding.name, preceding.version, "preceding")
+    return None

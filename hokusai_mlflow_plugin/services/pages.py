@@ -1,0 +1,49 @@
+"""Page tokens: where a page ended, bound to the question that it answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+
+from hokusai_mlflow_plugin.domain.errors import InvalidRequest
+
+_MAX_LENGTH = 4096
+
+
+def encode(question: Sequence[str], position: Sequence[int | str]) -> str:
+    """An opaque token for the page after ``position`` of the answer to ``question``."""
+    text = json.dumps([list(question), list(position)], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def decode(
+    token: str | None, question: Sequence[str], types: tuple[type, ...]
+) -> list[int | str] | None:
+    """The position in a page token, or None where there is no token.
+
+    Args:
+        token: The token as a client sent it.
+        question: What the page must belong to.
+        types: The type of each part of the position.
+
+    Raises:
+        InvalidRequest: The token was not made by this registry for this question.
+    """
+    if not token:
+        return None
+    try:
+        if len(token) > _MAX_LENGTH:
+            raise ValueError("too long")
+        asked, position = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        if asked != list(question) or [type(part) for part in position] != list(types):
+            raise ValueError("made for another question")
+        if any(isinstance(part, int) and not 0 <= part < 2**63 for part in position):
+            raise ValueError("out of range")
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        raise InvalidRequest(
+            "Parameter page_token is not one that this registry gave out for these parameters. "
+            "Leave it out to begin at the first page."
+        ) from None
+    return list(position)

@@ -1,0 +1,121 @@
+"""Hearing every write that MLflow makes to the registry.
+
+Before a flush the touched models are locked; after it, still in the transaction, the rules are
+checked and the index is brought in line. A refusal rolls all of it back. Listening to the session
+instead of overriding methods covers every write path, also those that MLflow adds later (R4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import UOWTransaction
+
+from hokusai_mlflow_plugin.db.index_writes import ModelId, VersionId, is_deleted_stage
+from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, RULED_TAGS
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
+from hokusai_mlflow_plugin.services import indexing
+from hokusai_mlflow_plugin.services.indexing import Changes, CreatedVersion
+from hokusai_mlflow_plugin.store.mlflow_compat import (
+    DEFAULT_WORKSPACE,
+    SqlModelVersion,
+    SqlModelVersionTag,
+    SqlRegisteredModel,
+    SqlRegisteredModelTag,
+    translate,
+)
+from hokusai_mlflow_plugin.store.session import HokusaiSession
+
+
+@event.listens_for(HokusaiSession, "before_flush")
+def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object) -> None:
+    changes = _changes(session)
+    if changes.retagged or changes.deleted or changes.retagged_models:
+        indexing.lock(session.connection(), changes)
+
+
+@event.listens_for(HokusaiSession, "after_flush")
+def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
+    changes = _changes(session)
+    if not changes:
+        return
+    try:
+        indexing.apply(session.connection(), session.settings, changes)
+    except HokusaiError as error:
+        raise translate(error) from error
+
+
+def _changes(session: HokusaiSession) -> Changes:
+    """What the session's pending objects change; the same before and after the flush."""
+    changes = Changes()
+    created: dict[VersionId, CreatedVersion] = {}
+    for row in session.new:
+        if isinstance(row, SqlModelVersion):
+            tags = {tag.key: tag.value or "" for tag in row.model_version_tags}
+            key = _version_id(row)
+            created[key] = CreatedVersion(key, row.creation_time or 0, tags)
+    changes.created.extend(created.values())
+    _add_tag_writes(changes, created, (*session.new, *session.deleted))
+    for row in session.dirty:
+        if isinstance(row, SqlModelVersion):
+            _add_stage_change(changes, row)
+        elif isinstance(row, SqlRegisteredModel):
+            _add_rename(changes, row)
+        elif isinstance(row, (SqlModelVersionTag, SqlRegisteredModelTag)):
+            _add_tag_writes(changes, created, (row,) if _has_new_value(row) else ())
+    for row in session.deleted:
+        if isinstance(row, SqlRegisteredModel):
+            changes.deleted_models.add(ModelId(row.workspace, row.name))
+        elif isinstance(row, SqlModelVersion):
+            changes.deleted.add(_version_id(row))
+    return _without_deleted(changes)
+
+
+def _add_tag_writes(
+    changes: Changes, created: dict[VersionId, CreatedVersion], rows: Iterable[Any]
+) -> None:
+    for row in rows:
+        if isinstance(row, SqlModelVersionTag) and row.key in RULED_TAGS:
+            key = _version_id(row)
+            if key not in created:
+                changes.retagged.setdefault(key, set()).add(row.key)
+        elif isinstance(row, SqlRegisteredModelTag) and row.key in (TOKEN_ID_TAG, PROMPT_TAG):
+            changes.retagged_models.add(ModelId(_workspace(row), row.name))
+
+
+def _has_new_value(row: SqlModelVersionTag | SqlRegisteredModelTag) -> bool:
+    return inspect(row).attrs.value.history.has_changes()
+
+
+def _add_stage_change(changes: Changes, row: SqlModelVersion) -> None:
+    history = inspect(row).attrs.current_stage.history
+    if history.has_changes() and is_deleted_stage(row.current_stage):
+        changes.deleted.add(_version_id(row))
+
+
+def _add_rename(changes: Changes, row: SqlRegisteredModel) -> None:
+    history = inspect(row).attrs.name.history
+    if history.has_changes() and history.deleted:
+        changes.renamed.append((ModelId(row.workspace, history.deleted[0]), row.name))
+
+
+def _without_deleted(changes: Changes) -> Changes:
+    """Deleting a model deletes its versions and tags with it: one statement is enough."""
+    gone = changes.deleted_models
+    if gone:
+        changes.deleted = {key for key in changes.deleted if key.model not in gone}
+        changes.retagged = {k: v for k, v in changes.retagged.items() if k.model not in gone}
+        changes.retagged_models -= gone
+    return changes
+
+
+def _version_id(row: SqlModelVersion | SqlModelVersionTag) -> VersionId:
+    return VersionId(_workspace(row), row.name, int(row.version))
+
+
+def _workspace(row: Any) -> str:
+    """MLflow leaves the workspace of a new row to the column's default where there is only one."""
+    return row.workspace or DEFAULT_WORKSPACE

@@ -1,0 +1,111 @@
+"""The registry stores that MLflow loads for ``hokusai+…`` URIs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.settings import Settings, read_settings
+from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
+from hokusai_mlflow_plugin.store.mlflow_compat import (
+    SqlAlchemyStore,
+    WorkspaceAwareSqlAlchemyStore,
+    managed_session,
+    managed_session_maker,
+    read_replica_uri,
+    translate,
+    workspaces_enabled,
+)
+from hokusai_mlflow_plugin.store.session import session_maker
+
+SCHEME_PREFIX = "hokusai+"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class TokenAwareRegistry:
+    """What both store classes add to MLflow's: sessions that are listened to, and token queries.
+
+    A mix-in, to be named before an MLflow store class.
+    """
+
+    CREATE_MODEL_VERSION_RETRIES = 10
+    settings: Settings
+
+    def _listen(self) -> None:
+        """Migrate, then replace MLflow's session factory by one of listened-to sessions."""
+        store: Any = self
+        self.settings = read_settings()
+        migrate.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
+        read_engine = getattr(store, "read_engine", None)
+        store.ManagedSessionMaker = managed_session_maker(
+            session_maker(store.engine, self.settings),
+            None if read_engine is None else session_maker(read_engine, self.settings),
+            store.db_type,
+        )
+
+    def ask(
+        self,
+        question: Callable[Concatenate[Connection, str, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Answer a question of ``services.catalogue`` inside the request's workspace.
+
+        Reads go to the read replica where the server has one.
+
+        Raises:
+            MlflowException: The question cannot be answered, with MLflow's error code.
+        """
+        store: Any = self
+        workspace = store._get_active_workspace()
+        with managed_session(store, read_only=True) as session:
+            try:
+                return question(session.connection(), workspace, *args, **kwargs)
+            except HokusaiError as error:
+                raise translate(error) from error
+
+
+class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
+    """MLflow's SQL registry store with the token rules enforced (single tenant)."""
+
+    def __init__(self, db_uri: str, **kwargs: Any) -> None:
+        super().__init__(db_uri, **kwargs)
+        self._listen()
+
+
+class WorkspaceAwareHokusaiStore(TokenAwareRegistry, WorkspaceAwareSqlAlchemyStore):
+    """The same, inside the workspace of the request."""
+
+    def __init__(self, db_uri: str, **kwargs: Any) -> None:
+        super().__init__(db_uri, **kwargs)
+        self._listen()
+
+
+def database_uri(uri: str) -> str:
+    """The database URI inside a ``hokusai+`` URI; any other URI as it is."""
+    return uri.removeprefix(SCHEME_PREFIX)
+
+
+def build_store(store_uri: str, tracking_uri: str | None = None) -> TokenAwareRegistry:
+    """Build the store for a ``hokusai+…`` URI; the entry point ``mlflow.model_registry_store``.
+
+    MLflow chooses the workspace-aware class and the read replica for its own stores only
+    (``ModelRegistryStoreRegistryWrapper``, MLflow 3.17), so it is done here as it does there.
+
+    Raises:
+        MlflowException: A setting or the database's schema cannot be used.
+    """
+    uri = database_uri(store_uri)
+    replica = read_replica_uri()
+    arguments = {"read_db_uri": replica} if replica else {}
+    store_class = WorkspaceAwareHokusaiStore if workspaces_enabled() else HokusaiStore
+    try:
+        return store_class(uri, **arguments)
+    except HokusaiError as error:
+        raise translate(error) from error

@@ -1,0 +1,36 @@
+"""The session class whose flushes the registry listens to.
+
+Only sessions of this class are listened to: MLflow's other stores, and a stock registry store in
+the same process, stay untouched. The listeners are in ``listener.py``.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from hokusai_mlflow_plugin.settings import Settings
+
+_SETTINGS = "hokusai_settings"
+
+
+class HokusaiSession(Session):
+    """A session of the token-aware registry."""
+
+    @property
+    def settings(self) -> Settings:
+        return cast(Settings, self.info[_SETTINGS])
+
+
+def session_maker(engine: Engine, settings: Settings) -> sessionmaker[HokusaiSession]:
+    """Sessions on an engine that know the registry's settings.
+
+    On MySQL they read what others have committed since the transaction began: under its default,
+    REPEATABLE READ, the snapshot keeps the old highest version number, and MLflow loses concurrent
+    ``create_model_version`` calls on one model (MLflow 3.17 gives up after three attempts).
+    """
+    if engine.dialect.name in ("mysql", "mariadb"):
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
+    return sessionmaker(bind=engine, class_=HokusaiSession, info={_SETTINGS: settings})

@@ -1,0 +1,1 @@
+"""The REST routes: parse a request, ask a service, answer."""
