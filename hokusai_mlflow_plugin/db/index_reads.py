@@ -21,7 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from hokusai_mlflow_plugin.db.index_writes import ModelId
+from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.db.mlflow_tables import (
     LIVE,
     model_version_tags,

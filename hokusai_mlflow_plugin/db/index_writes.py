@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import Connection, select
 
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
 from hokusai_mlflow_plugin.db.mlflow_tables import (
     DELETED_STAGE,
     LIVE,
@@ -19,92 +20,92 @@ from hokusai_mlflow_plugin.db.mlflow_tables import (
     registered_models,
     same_version,
 )
-from hokusai_mlflow_plugin.db.tables import token_index
+from hokusai_mlflow_plugin.db.tables import decisions, token_index
 from hokusai_mlflow_plugin.db.upsert import upsert
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
 
-@dataclass(frozen=True, order=True)
-class ModelId:
-    """A registered model."""
+@dataclass(frozen=True)
+class IndexedAs:
+    """The index row of a tokenised version."""
 
-    workspace: str
-    name: str
-
-
-@dataclass(frozen=True, order=True)
-class VersionId:
-    """A model version."""
-
-    workspace: str
-    name: str
-    version: int
-
-    @property
-    def model(self) -> ModelId:
-        return ModelId(self.workspace, self.name)
+    token_id: str
+    benchmark_metric: str
+    benchmark_value: str
+    decision_id: str | None
+    """The decision in force; None for a version from before the plugin."""
 
 
 @dataclass(frozen=True)
-class StoredVersion:
+class Version:
     """A live version as the database has it."""
 
     id: VersionId
     creation_time_ms: int
-    indexed: bool
-    """Whether the token index has a row for it: it is tokenised."""
+    source: str | None
+    run_id: str | None
+    indexed: IndexedAs | None = None
+    """Its index row, where it is tokenised."""
 
 
-def lock_models(connection: Connection, models: Iterable[ModelId]) -> None:
+def lock_models(
+    connection: Connection, models: Iterable[ModelId], *, against_creation: bool = False
+) -> None:
     """Lock registered models against every other write that tag rules depend on.
 
     One lock for all such writes to a model, taken before the first change of the flush and in one
-    order, so that two writers wait for each other instead of deadlocking. ``FOR NO KEY UPDATE``
-    lets other transactions check their foreign keys meanwhile.
+    order, so that two writers wait for each other instead of deadlocking.
+
+    Args:
+        connection: The write's connection.
+        models: The models.
+        against_creation: Creating a version takes a shared lock on its model for the foreign key.
+            The plain ``FOR UPDATE`` excludes it, so that a token given to the model and one given
+            to a new version cannot miss each other; ``FOR NO KEY UPDATE`` lets it pass.
     """
     for model in sorted(models):
         connection.execute(
             select(registered_models.c.name)
-            .where(*_of_model(registered_models, model))
-            .with_for_update(key_share=True)
+            .where(*of_model(registered_models, model))
+            .with_for_update(key_share=not against_creation)
         )
 
 
-def lock_model_token(connection: Connection, models: Iterable[ModelId]) -> None:
-    """Lock registered models also against versions being created.
-
-    Creating a version takes a shared lock on its model for the foreign key. This one excludes it,
-    so a token given to the model and one given to a new version cannot miss each other.
-    """
-    for model in sorted(models):
-        connection.execute(
-            select(registered_models.c.name)
-            .where(*_of_model(registered_models, model))
-            .with_for_update()
-        )
-
-
-def read_version(connection: Connection, key: VersionId) -> StoredVersion | None:
+def read_version(connection: Connection, key: VersionId) -> Version | None:
     """The live version with this key, or None."""
     row = connection.execute(
-        select(model_versions.c.name, model_versions.c.creation_time, token_index.c.token_id)
+        select(
+            model_versions.c.name,
+            model_versions.c.creation_time,
+            model_versions.c.source,
+            model_versions.c.run_id,
+            token_index.c.token_id,
+            token_index.c.benchmark_metric,
+            token_index.c.benchmark_value,
+            token_index.c.decision_id,
+        )
         .select_from(
             model_versions.outerjoin(token_index, same_version(token_index, model_versions))
         )
-        .where(*_of_version(model_versions, key), LIVE)
+        .where(*of_version(model_versions, key), LIVE)
     ).one_or_none()
     if row is None:
         return None
+    indexed = None
+    if row.token_id is not None:
+        indexed = IndexedAs(
+            row.token_id, row.benchmark_metric, row.benchmark_value, row.decision_id
+        )
     exact = VersionId(key.workspace, row.name, key.version)
-    return StoredVersion(exact, row.creation_time or 0, row.token_id is not None)
+    return Version(exact, row.creation_time or 0, row.source, row.run_id, indexed)
 
 
 def read_tags(connection: Connection, key: VersionId, keys: Collection[str]) -> dict[str, str]:
     """Those tags of a version whose keys are asked for."""
     rows = connection.execute(
         select(model_version_tags.c.key, model_version_tags.c.value).where(
-            *_of_version(model_version_tags, key), model_version_tags.c.key.in_(sorted(keys))
+            *of_version(model_version_tags, key), model_version_tags.c.key.in_(sorted(keys))
         )
     )
     return {key: value or "" for key, value in rows if key in keys}
@@ -116,7 +117,7 @@ def read_model_tags(
     """Those tags of a registered model whose keys are asked for."""
     rows = connection.execute(
         select(registered_model_tags.c.key, registered_model_tags.c.value).where(
-            *_of_model(registered_model_tags, model),
+            *of_model(registered_model_tags, model),
             registered_model_tags.c.key.in_(sorted(keys)),
         )
     )
@@ -131,66 +132,72 @@ def versions_of_other_tokens(
     rows = connection.execute(
         select(tags.c.version, tags.c.value)
         .select_from(tags.join(model_versions, same_version(tags, model_versions)))
-        .where(*_of_model(tags, model), tags.c.key == TOKEN_ID_TAG, tags.c.value != token_id, LIVE)
+        .where(*of_model(tags, model), tags.c.key == TOKEN_ID_TAG, tags.c.value != token_id, LIVE)
         .order_by(tags.c.version)
         .limit(limit)
     )
     return [(row.version, row.value) for row in rows]
 
 
-def put(connection: Connection, key: VersionId, creation_time_ms: int, tags: TokenTags) -> None:
+def put(connection: Connection, version: Version, tags: TokenTags, decision_id: str | None) -> None:
     """Write the index row of a tokenised version."""
     upsert(
         connection,
         token_index,
         {
-            "workspace": key.workspace,
-            "name": key.name,
-            "version": key.version,
+            "workspace": version.id.workspace,
+            "name": version.id.name,
+            "version": version.id.version,
             "token_id": tags.token_id,
             "benchmark_metric": tags.benchmark_metric,
             "benchmark_value": tags.benchmark_value,
             "contributor_address": tags.contributor_address,
-            "creation_time": creation_time_ms,
+            "creation_time": version.creation_time_ms,
+            "decision_id": decision_id,
         },
     )
 
 
 def remove(connection: Connection, key: VersionId) -> None:
     """Take a version out of the index."""
-    connection.execute(token_index.delete().where(*_of_version(token_index, key)))
+    connection.execute(token_index.delete().where(*of_version(token_index, key)))
 
 
 def remove_model(connection: Connection, model: ModelId) -> None:
     """Take every version of a model out of the index."""
-    connection.execute(token_index.delete().where(*_of_model(token_index, model)))
+    connection.execute(token_index.delete().where(*of_model(token_index, model)))
 
 
 def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
-    """Move the index rows of a model to its new name.
+    """Move the index rows and the decisions of a model's versions to its new name.
 
-    Rows that another program orphaned under the new name give way.
+    Index rows that another program orphaned under the new name give way. Decisions on versions
+    of an earlier model of the same name stay where they are.
     """
     connection.execute(
         token_index.delete().where(
-            *_of_model(token_index, ModelId(model.workspace, new_name)),
+            *of_model(token_index, ModelId(model.workspace, new_name)),
             # MySQL finds a name in any case: a rename that changes only case keeps its rows.
             token_index.c.name != model.name,
         )
     )
+    is_decided = (
+        select(token_index.c.version)
+        .where(
+            *of_model(token_index, model),
+            token_index.c.version == decisions.c.version,
+            token_index.c.creation_time == decisions.c.creation_time,
+        )
+        .exists()
+    )
     connection.execute(
-        token_index.update().where(*_of_model(token_index, model)).values(name=new_name)
+        decisions.update().where(*of_model(decisions, model), is_decided).values(name=new_name)
+    )
+    connection.execute(
+        token_index.update().where(*of_model(token_index, model)).values(name=new_name)
     )
 
 
 def is_deleted_stage(stage: str | None) -> bool:
     """Whether MLflow's stage marks a version as deleted."""
     return stage == DELETED_STAGE
-
-
-def _of_model(table: Table, model: ModelId | VersionId) -> tuple[ColumnElement[bool], ...]:
-    return table.c.workspace == model.workspace, table.c.name == model.name
-
-
-def _of_version(table: Table, key: VersionId) -> tuple[ColumnElement[bool], ...]:
-    return (*_of_model(table, key), table.c.version == key.version)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
+    Double,
     Integer,
     MetaData,
     String,
@@ -64,6 +66,15 @@ model_version_tags = Table(
     Column("name", String(256), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("value", Text),
+)
+
+latest_metrics = Table(
+    "latest_metrics",
+    _mlflow,
+    Column("run_uuid", String(32), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("value", Double),
+    Column("is_nan", Boolean),
 )
 
 LIVE = model_versions.c.current_stage != DELETED_STAGE

@@ -6,7 +6,7 @@ two metrics could be mixed up, and a search by prefix could not use the index.
 
 from __future__ import annotations
 
-from sqlalchemy import String
+from sqlalchemy import Connection, String, text
 from sqlalchemy.dialects import mssql, mysql, postgresql
 from sqlalchemy.types import TypeEngine
 
@@ -21,3 +21,23 @@ def exact_string(length: int) -> TypeEngine[str]:
         )
         .with_variant(mssql.NVARCHAR(length, collation="Latin1_General_100_BIN2"), "mssql")
     )
+
+
+def as_in_mlflow(connection: Connection, column: str, length: int) -> TypeEngine[str]:
+    """The string type of a column of MLflow's ``model_versions``, for joins on it.
+
+    MySQL cannot use an index to join columns of different collations, and MLflow's follow the
+    default that the database had when they were made.
+    """
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        return String(length)
+    found = connection.execute(
+        text(
+            "SELECT character_set_name, collation_name FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND table_name = 'model_versions' "
+            "AND column_name = :column"
+        ),
+        {"column": column},
+    )
+    charset, collation = found.one()
+    return mysql.VARCHAR(length, charset=charset, collation=collation)

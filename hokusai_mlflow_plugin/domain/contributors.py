@@ -1,20 +1,44 @@
 """Who is rewarded for a version.
 
-Source: design R11.
+Source: design R11, and for several contributors the tag ``contributors``: a JSON list of objects
+with ``address`` and ``weight``, the weights being basis points that sum to 10,000.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.tokens import shown
 
 CONTRIBUTOR_ADDRESS_TAG = "contributor_address"
 CONTRIBUTOR_TAG = "contributor"
+CONTRIBUTORS_TAG = "contributors"
+CONTRIBUTOR_TAGS = (CONTRIBUTOR_ADDRESS_TAG, CONTRIBUTOR_TAG, CONTRIBUTORS_TAG)
+FULL_WEIGHT = 10_000
+"""Basis points in the whole."""
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_MAX_CONTRIBUTORS = 100
+
+
+@dataclass(frozen=True)
+class Contributor:
+    """One contributor and the share of the reward."""
+
+    text: str
+    """As the tag writes it."""
+    weight: int
+    """In basis points."""
+
+    @property
+    def address(self) -> str | None:
+        """The Ethereum address in lower case, or None where nobody could be paid at this text."""
+        return payable_address(self.text)
 
 
 def payable_address(text: str) -> str | None:
@@ -22,22 +46,70 @@ def payable_address(text: str) -> str | None:
     return text.lower() if _ADDRESS.fullmatch(text) else None
 
 
-def contributor_text(tags: Mapping[str, str]) -> str | None:
-    """The contributor as the tags write it; ``contributor_address`` comes first."""
-    return tags.get(CONTRIBUTOR_ADDRESS_TAG, tags.get(CONTRIBUTOR_TAG))
+def contributors_of(tags: Mapping[str, str]) -> tuple[Contributor, ...]:
+    """The contributors that valid tags name; none where they name nobody."""
+    if CONTRIBUTORS_TAG in tags:
+        return tuple(Contributor(s["address"], s["weight"]) for s in _shares(tags))
+    text = tags.get(CONTRIBUTOR_ADDRESS_TAG, tags.get(CONTRIBUTOR_TAG))
+    return () if text is None else (Contributor(text, FULL_WEIGHT),)
 
 
 def check_contributors(tags: Mapping[str, str]) -> Violation | None:
-    """The fault of two contributor tags that name different people, or None."""
+    """The fault of the contributor tags, or None."""
     address, other = tags.get(CONTRIBUTOR_ADDRESS_TAG), tags.get(CONTRIBUTOR_TAG)
-    if address is None or other is None or _same(address, other):
+    if address is not None and other is not None and not _same(address, other):
+        return _conflict(
+            f"Tags {CONTRIBUTOR_ADDRESS_TAG} ({shown(address)}) and {CONTRIBUTOR_TAG} "
+            f"({shown(other)}) name different contributors. Keep one of them."
+        )
+    if CONTRIBUTORS_TAG not in tags:
         return None
-    return Violation(
-        CONTRIBUTOR_ADDRESS_TAG,
-        "contributor_conflict",
-        f"Tags {CONTRIBUTOR_ADDRESS_TAG} ({shown(address)}) and {CONTRIBUTOR_TAG} "
-        f"({shown(other)}) name different contributors. Keep one of them.",
-    )
+    if address is not None or other is not None:
+        return _conflict(
+            f"Tag {CONTRIBUTORS_TAG} lists every contributor: leave out {CONTRIBUTOR_ADDRESS_TAG} "
+            f"and {CONTRIBUTOR_TAG}."
+        )
+    try:
+        _check_shares(_shares(tags))
+    except (ValueError, RecursionError) as error:
+        return Violation(
+            CONTRIBUTORS_TAG,
+            "contributors_invalid",
+            f"Tag {CONTRIBUTORS_TAG} invalid: {error}. Use a JSON list such as "
+            '[{"address": "0x…", "weight": 6000}, {"address": "0x…", "weight": 4000}], the weights '
+            f"being basis points that sum to {FULL_WEIGHT}.",
+        )
+    return None
+
+
+def _shares(tags: Mapping[str, str]) -> Any:
+    return json.loads(tags[CONTRIBUTORS_TAG], object_pairs_hook=_each_key_once)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key is there twice in one entry")
+    return dict(pairs)
+
+
+def _check_shares(shares: Any) -> None:
+    if not isinstance(shares, list) or not 1 <= len(shares) <= _MAX_CONTRIBUTORS:
+        raise ValueError(f"not a list of 1 to {_MAX_CONTRIBUTORS} contributors")
+    for share in shares:
+        if not isinstance(share, dict) or set(share) != {"address", "weight"}:
+            raise ValueError("each entry needs exactly 'address' and 'weight'")
+        if not isinstance(share["address"], str) or payable_address(share["address"]) is None:
+            raise ValueError(f"{shown(str(share['address']))} is no Ethereum address")
+        if type(share["weight"]) is not int or not 1 <= share["weight"] <= FULL_WEIGHT:
+            raise ValueError(f"weight {shown(str(share['weight']))} is no whole basis points")
+    if len({share["address"].lower() for share in shares}) < len(shares):
+        raise ValueError("an address is there twice")
+    if (total := sum(share["weight"] for share in shares)) != FULL_WEIGHT:
+        raise ValueError(f"the weights sum to {total}")
+
+
+def _conflict(message: str) -> Violation:
+    return Violation(CONTRIBUTOR_ADDRESS_TAG, "contributor_conflict", message)
 
 
 def _same(one: str, other: str) -> bool:

@@ -68,3 +68,18 @@ class SchemaMismatch(HokusaiError):
 
 class SettingsError(HokusaiError, ValueError):
     """An environment variable has a value that cannot be used."""
+
+
+class TagsLocked(HokusaiError, ValueError):
+    """Tags that a reward rests on would change (R10)."""
+
+    def __init__(self, subject: str, keys: Sequence[str]) -> None:
+        super().__init__(
+            f"{subject}: a DeltaOne rests on this version, so its {', '.join(keys)} cannot change "
+            "any more. Register a new version instead."
+        )
+        self.keys = tuple(keys)
+
+
+class ConcurrentWrite(HokusaiError):
+    """Other writers moved a series' head again and again while this one was being decided."""

@@ -1,35 +1,47 @@
 """What the tags of one model version add up to.
 
-Source: design R4 to R6.
+Source: design R4 to R6, R8 and R11.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hokusai_mlflow_plugin.domain.contributors import (
-    CONTRIBUTOR_ADDRESS_TAG,
-    CONTRIBUTOR_TAG,
+    CONTRIBUTOR_TAGS,
+    Contributor,
     check_contributors,
-    contributor_text,
-    payable_address,
+    contributors_of,
 )
 from hokusai_mlflow_plugin.domain.errors import Violation
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG, check_metric_name
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
-from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG, check_benchmark_value
+from hokusai_mlflow_plugin.domain.values import (
+    BENCHMARK_VALUE_TAG,
+    check_benchmark_value,
+    parse_benchmark_value,
+)
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
+DIRECTION_TAG = "benchmark_direction"
 REQUIRED_TAGS = (TOKEN_ID_TAG, BENCHMARK_METRIC_TAG, BENCHMARK_VALUE_TAG)
-RULED_TAGS = frozenset((*REQUIRED_TAGS, CONTRIBUTOR_ADDRESS_TAG, CONTRIBUTOR_TAG, PROMPT_TAG))
+RULED_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG, *CONTRIBUTOR_TAGS, PROMPT_TAG))
 """Writing any other tag changes nothing that the rules or the index know of."""
 
+_DIRECTIONS = [direction.value for direction in Direction]
 _CHECKS = {
     TOKEN_ID_TAG: check_token_id,
     BENCHMARK_METRIC_TAG: check_metric_name,
     BENCHMARK_VALUE_TAG: check_benchmark_value,
 }
+_ALSO_CONCERNS = {
+    "benchmark_value_out_of_bounds": (BENCHMARK_METRIC_TAG,),
+    "benchmark_direction_conflict": (BENCHMARK_METRIC_TAG,),
+    "contributor_conflict": CONTRIBUTOR_TAGS,
+}
+"""Faults of two tags together: writing either of them commits it."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +51,36 @@ class TokenTags:
     token_id: str
     benchmark_metric: str
     benchmark_value: str
-    contributor: str | None
-    """As the tag writes it."""
+    direction: Direction | None = None
+    """As tag ``benchmark_direction`` says."""
+    contributors: tuple[Contributor, ...] = ()
 
     @property
     def contributor_address(self) -> str | None:
-        """The contributor's Ethereum address in lower case; None where it is not payable."""
-        return None if self.contributor is None else payable_address(self.contributor)
+        """The address of the only contributor, in lower case; None where it is not payable."""
+        return self.contributors[0].address if len(self.contributors) == 1 else None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the tags of a version are judged by, besides themselves."""
+
+    model_token: str | None = None
+    """``hokusai_token_id`` of the registered model, where it carries one."""
+    catalogue: Catalogue = field(default_factory=dict)
+    """The metrics whose bounds and direction are known."""
+    strict: bool = False
 
 
 @dataclass(frozen=True)
 class Write:
-    """One version after a write: all its tags, and what the write did to it."""
+    """One version after a write: all its ruled tags, and what the write did to it."""
 
     tags: Mapping[str, str]
     written: Collection[str] = ()
     """Keys that the write set or deleted."""
     created: bool = False
     was_tokenised: bool = False
-    model_token: str | None = None
-    """``hokusai_token_id`` of the registered model, where it carries one."""
-    strict: bool = False
 
 
 def is_prompt(tags: Mapping[str, str]) -> bool:
@@ -72,36 +93,40 @@ def is_ruled(tags: Mapping[str, str]) -> bool:
     return TOKEN_ID_TAG in tags and not is_prompt(tags)
 
 
-def token_tags(tags: Mapping[str, str], model_token: str | None = None) -> TokenTags | None:
+def token_tags(tags: Mapping[str, str], context: Context) -> TokenTags | None:
     """The token tags of a tokenised version, or None for any other version.
 
     This is the truth that the token index is derived from (R7).
     """
-    if not is_ruled(tags) or _missing(tags) or faults(tags, model_token):
+    if not is_ruled(tags) or _missing(tags) or faults(tags, context):
         return None
+    direction = tags.get(DIRECTION_TAG)
     return TokenTags(
         tags[TOKEN_ID_TAG],
         tags[BENCHMARK_METRIC_TAG],
         tags[BENCHMARK_VALUE_TAG],
-        contributor_text(tags),
+        None if direction is None else Direction(direction),
+        contributors_of(tags),
     )
 
 
-def check_registration(tags: Mapping[str, str]) -> list[Violation]:
+def check_registration(tags: Mapping[str, str], context: Context | None = None) -> list[Violation]:
     """Every fault of tags with which a tokenised version is to be created."""
     missing = [_missing_tag(key) for key in REQUIRED_TAGS if key not in tags]
-    return missing + faults(tags)
+    return missing + faults(tags, context or Context())
 
 
-def faults(tags: Mapping[str, str], model_token: str | None = None) -> list[Violation]:
+def faults(tags: Mapping[str, str], context: Context) -> list[Violation]:
     """Every fault of the tags that are there, missing ones apart, in a fixed order."""
     found = [check(tags[key]) for key, check in _CHECKS.items() if key in tags]
-    found.append(_check_model_token(tags, model_token))
+    found.append(_check_model_token(tags, context.model_token))
+    found.append(_check_bounds(tags, context.catalogue))
+    found.append(_check_direction(tags, context.catalogue))
     found.append(check_contributors(tags))
     return [violation for violation in found if violation is not None]
 
 
-def check_write(write: Write) -> list[Violation]:
+def check_write(write: Write, context: Context) -> list[Violation]:
     """Every fault that a write commits; empty where the policy lets it pass (R5).
 
     A version that is created with a token, is given one, or is tokenised already answers for all
@@ -110,23 +135,23 @@ def check_write(write: Write) -> list[Violation]:
     """
     tags = write.tags
     if not is_ruled(tags):
-        return _check_untracked(write)
-    found = faults(tags, write.model_token)
+        return _check_untracked(write, context)
+    found = faults(tags, context)
     if write.created:
-        found = [_missing_tag(key) for key in _missing(tags)] + found
-    elif write.was_tokenised:
-        found = [_deleted_tag(key) for key in _missing(tags)] + found
-    elif TOKEN_ID_TAG not in write.written and PROMPT_TAG not in write.written:
-        found = [violation for violation in found if violation.key in _topics(write.written)]
-    return found
+        return [_missing_tag(key) for key in _missing(tags)] + found
+    if write.was_tokenised:
+        return [_deleted_tag(key) for key in _missing(tags)] + found
+    if TOKEN_ID_TAG in write.written or PROMPT_TAG in write.written:
+        return found
+    return [violation for violation in found if _concerns(violation, write.written)]
 
 
-def _check_untracked(write: Write) -> list[Violation]:
+def _check_untracked(write: Write, context: Context) -> list[Violation]:
     if write.was_tokenised:
         if is_prompt(write.tags):
             return [_turned_into_prompt()]
         return [_deleted_tag(key) for key in _missing(write.tags)]
-    if write.created and write.strict and not is_prompt(write.tags):
+    if write.created and context.strict and not is_prompt(write.tags):
         return [_untokenised()]
     return []
 
@@ -135,9 +160,9 @@ def _missing(tags: Mapping[str, str]) -> list[str]:
     return [key for key in REQUIRED_TAGS if key not in tags]
 
 
-def _topics(written: Collection[str]) -> set[str]:
-    both = {CONTRIBUTOR_ADDRESS_TAG} if CONTRIBUTOR_TAG in written else set()
-    return set(written) | both
+def _concerns(violation: Violation, written: Collection[str]) -> bool:
+    keys = (violation.key, *_ALSO_CONCERNS.get(violation.code, ()))
+    return any(key in written for key in keys)
 
 
 def _check_model_token(tags: Mapping[str, str], model_token: str | None) -> Violation | None:
@@ -149,6 +174,40 @@ def _check_model_token(tags: Mapping[str, str], model_token: str | None) -> Viol
         "token_id_differs_from_model",
         f"Tag {TOKEN_ID_TAG} is {shown(token_id)}, but the registered model carries token "
         f"{shown(model_token)}: its versions may carry only that one.",
+    )
+
+
+def _check_bounds(tags: Mapping[str, str], catalogue: Catalogue) -> Violation | None:
+    metric = catalogue.get(tags.get(BENCHMARK_METRIC_TAG, ""))
+    value = parse_benchmark_value(tags.get(BENCHMARK_VALUE_TAG, ""))
+    if metric is None or value is None or metric.allows(value):
+        return None
+    return Violation(
+        BENCHMARK_VALUE_TAG,
+        "benchmark_value_out_of_bounds",
+        f"Benchmark value {shown(tags[BENCHMARK_VALUE_TAG])} is out of bounds: {metric.name} "
+        f"({metric.unit}) is {metric.bounds_text()}.",
+    )
+
+
+def _check_direction(tags: Mapping[str, str], catalogue: Catalogue) -> Violation | None:
+    declared = tags.get(DIRECTION_TAG)
+    if declared is None:
+        return None
+    if declared not in _DIRECTIONS:
+        return Violation(
+            DIRECTION_TAG,
+            "benchmark_direction_invalid",
+            f"Tag {DIRECTION_TAG} is {shown(declared)}; use {' or '.join(_DIRECTIONS)}.",
+        )
+    metric = catalogue.get(tags.get(BENCHMARK_METRIC_TAG, ""))
+    if metric is None or metric.direction.value == declared:
+        return None
+    return Violation(
+        DIRECTION_TAG,
+        "benchmark_direction_conflict",
+        f"Tag {DIRECTION_TAG} is {declared}, but the metric catalogue says that {metric.name} is "
+        f"to {metric.direction.value}. Leave the tag out.",
     )
 
 

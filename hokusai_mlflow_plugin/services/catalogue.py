@@ -13,7 +13,7 @@ from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db import index_reads
 from hokusai_mlflow_plugin.db.index_reads import TagsByVersion
-from hokusai_mlflow_plugin.db.index_writes import ModelId
+from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.domain.errors import (
     InvalidRequest,
     ModelNotFound,

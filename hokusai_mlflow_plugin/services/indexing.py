@@ -1,8 +1,8 @@
-"""Checking and indexing what one registry write did.
+"""Checking, indexing and deciding on what one registry write did.
 
 One code path for every write: the listener says which versions and models a flush touched, and
 this re-reads them in the same transaction, refuses what breaks the rules, and brings the token
-index in line. Source: design R4 to R7 and section 4.
+index in line. Source: design R4 to R7, R10 and section 4.
 """
 
 from __future__ import annotations
@@ -12,12 +12,20 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db import index_writes
-from hokusai_mlflow_plugin.db.index_writes import ModelId, StoredVersion, VersionId
-from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
+from hokusai_mlflow_plugin.db import index_writes, series_sql
+from hokusai_mlflow_plugin.db.index_writes import Version
+from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
+from hokusai_mlflow_plugin.db.series_sql import Surroundings
+from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_TAGS
+from hokusai_mlflow_plugin.domain.errors import TagsLocked, TagsRefused, Violation
+from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
 from hokusai_mlflow_plugin.domain.tags import (
+    DIRECTION_TAG,
     PROMPT_TAG,
+    REQUIRED_TAGS,
     RULED_TAGS,
+    Context,
+    TokenTags,
     Write,
     check_write,
     is_prompt,
@@ -25,17 +33,19 @@ from hokusai_mlflow_plugin.domain.tags import (
     token_tags,
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
-from hokusai_mlflow_plugin.settings import Policy, Settings
+from hokusai_mlflow_plugin.services.decisions import Judge, decide_version, needs_decision
+from hokusai_mlflow_plugin.settings import Policy
 
 _SHOWN_VERSIONS = 5
+_DECISIVE_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG))
+_PAYEE_TAGS = frozenset(CONTRIBUTOR_TAGS)
 
 
 @dataclass(frozen=True)
 class CreatedVersion:
     """A version that the flush inserted, with all its tags."""
 
-    id: VersionId
-    creation_time_ms: int
+    version: Version
     tags: Mapping[str, str]
 
 
@@ -57,17 +67,18 @@ class Changes:
 
 
 def lock(connection: Connection, changes: Changes) -> None:
-    """Take every lock that :func:`apply` needs; to be called before the flush writes."""
-    index_writes.lock_model_token(connection, changes.retagged_models)
+    """Take every model lock that :func:`apply` needs; to be called before the flush writes."""
+    index_writes.lock_models(connection, changes.retagged_models, against_creation=True)
     touched = {key.model for key in (*changes.retagged, *changes.deleted)}
     index_writes.lock_models(connection, touched - changes.retagged_models)
 
 
-def apply(connection: Connection, settings: Settings, changes: Changes) -> None:
-    """Check what a flush wrote and bring the token index in line with it.
+def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
+    """Check what a flush wrote, bring the token index in line with it, and decide.
 
     Raises:
         TagsRefused: The write breaks a rule; the caller rolls the transaction back.
+        TagsLocked: It would change tags that a reward rests on.
     """
     for model, new_name in changes.renamed:
         index_writes.rename_model(connection, model, new_name)
@@ -77,61 +88,105 @@ def apply(connection: Connection, settings: Settings, changes: Changes) -> None:
         index_writes.remove(connection, key)
     for model in sorted(changes.retagged_models):
         _check_model(connection, model)
-    for version in changes.created:
-        _apply_created(connection, settings, version)
+    for created in changes.created:
+        _apply(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
-        _apply_retagged(connection, settings, key, changes.retagged[key])
-
-
-def _apply_created(connection: Connection, settings: Settings, version: CreatedVersion) -> None:
-    tags = version.tags
-    model_token = _model_token(connection, version.id.model) if is_ruled(tags) else None
-    strict = settings.policy is Policy.STRICT
-    _refuse(
-        version.id,
-        check_write(Write(tags, created=True, model_token=model_token, strict=strict)),
-    )
-    if valid := token_tags(tags, model_token):
-        index_writes.put(connection, version.id, version.creation_time_ms, valid)
+        _apply_retagged(connection, judge, key, changes.retagged[key])
 
 
 def _apply_retagged(
-    connection: Connection, settings: Settings, key: VersionId, written: set[str]
+    connection: Connection, judge: Judge, key: VersionId, written: set[str]
 ) -> None:
-    stored = index_writes.read_version(connection, key)
-    if stored is None:
+    version = index_writes.read_version(connection, key)
+    if version is None:
         return
-    tags = index_writes.read_tags(connection, stored.id, RULED_TAGS)
-    model_token = _model_token(connection, key.model) if is_ruled(tags) else None
-    write = Write(tags, written, was_tokenised=stored.indexed, model_token=model_token)
-    _refuse(stored.id, check_write(write))
-    _index(connection, stored, tags, model_token)
+    tags = index_writes.read_tags(connection, version.id, RULED_TAGS)
+    write = Write(tags, written, was_tokenised=version.indexed is not None)
+    if version.indexed is not None:
+        _refuse_locked(connection, version, write)
+    _apply(connection, judge, version, write)
 
 
-def _index(
-    connection: Connection, stored: StoredVersion, tags: Mapping[str, str], model_token: str | None
-) -> None:
-    if valid := token_tags(tags, model_token):
-        index_writes.put(connection, stored.id, stored.creation_time_ms, valid)
-    elif stored.indexed:
-        index_writes.remove(connection, stored.id)
+def _apply(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
+    surroundings = _surroundings(connection, version, write.tags)
+    context = Context(
+        surroundings.model_token,
+        judge.settings.catalogue,
+        judge.settings.policy is Policy.STRICT,
+    )
+    if violations := check_write(write, context):
+        raise TagsRefused(violations, _subject(version.id))
+    valid = token_tags(write.tags, context)
+    if valid is not None:
+        decision_id = _decision(connection, judge, version, write, valid, surroundings)
+        index_writes.put(connection, version, valid, decision_id)
+    elif version.indexed is not None:
+        index_writes.remove(connection, version.id)
 
 
-def _model_token(connection: Connection, model: ModelId) -> str | None:
-    tags = index_writes.read_model_tags(connection, model, {TOKEN_ID_TAG, PROMPT_TAG})
-    return None if is_prompt(tags) else tags.get(TOKEN_ID_TAG)
+def _surroundings(
+    connection: Connection, version: Version, tags: Mapping[str, str]
+) -> Surroundings:
+    """What the version is judged by; an untokenised one costs no statement."""
+    if not is_ruled(tags):
+        return Surroundings(None, None)
+    series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], tags.get(BENCHMARK_METRIC_TAG, ""))
+    return series_sql.read_surroundings(connection, version.id.model, series)
+
+
+def _decision(
+    connection: Connection,
+    judge: Judge,
+    version: Version,
+    write: Write,
+    tags: TokenTags,
+    surroundings: Surroundings,
+) -> str | None:
+    """The id of the decision in force after the write."""
+    written = DIRECTION_TAG in write.written
+    if version.indexed and not needs_decision(version.indexed, tags, direction_written=written):
+        return version.indexed.decision_id
+    return decide_version(connection, judge, version, tags, surroundings.head)
+
+
+def _refuse_locked(connection: Connection, version: Version, write: Write) -> None:
+    """Refuse to change what a reward rests on (R10).
+
+    Its own reward locks all of a version's ruled tags; one that was measured against it, those
+    that were measured. The series is locked first: such a DeltaOne may be on its way.
+    """
+    decisive, payee = _DECISIVE_TAGS & set(write.written), _PAYEE_TAGS & set(write.written)
+    indexed = version.indexed
+    if indexed is None or indexed.decision_id is None or not decisive | payee:
+        return
+    workspace = version.id.workspace
+    affected = {SeriesId(workspace, indexed.token_id, indexed.benchmark_metric)}
+    if TOKEN_ID_TAG in write.tags and BENCHMARK_METRIC_TAG in write.tags:
+        affected.add(
+            SeriesId(workspace, write.tags[TOKEN_ID_TAG], write.tags[BENCHMARK_METRIC_TAG])
+        )
+    series_sql.lock_series(connection, affected)
+    resting = series_sql.achievements_resting_on(connection, workspace, indexed.decision_id)
+    locked = decisive if resting else set()
+    if indexed.decision_id in resting:
+        locked |= payee
+    if locked:
+        raise TagsLocked(_subject(version.id), sorted(locked))
 
 
 def _check_model(connection: Connection, model: ModelId) -> None:
-    token_id = _model_token(connection, model)
-    if token_id is None:
+    tags = index_writes.read_model_tags(connection, model, {TOKEN_ID_TAG, PROMPT_TAG})
+    token_id = tags.get(TOKEN_ID_TAG)
+    if token_id is None or is_prompt(tags):
         return
     subject = f"Registered model {shown(model.name)}"
     if violation := check_token_id(token_id):
         raise TagsRefused([violation], subject)
     others = index_writes.versions_of_other_tokens(connection, model, token_id, _SHOWN_VERSIONS + 1)
     if others:
-        listed = ", ".join(f"{version} ({shown(token)})" for version, token in others)
+        listed = ", ".join(
+            f"{version} ({shown(token)})" for version, token in others[:_SHOWN_VERSIONS]
+        )
         message = (
             f"Token {token_id} cannot be given to the registered model: versions of it carry "
             f"another token: {listed}{', …' if len(others) > _SHOWN_VERSIONS else ''}. Amend or "
@@ -140,6 +195,5 @@ def _check_model(connection: Connection, model: ModelId) -> None:
         raise TagsRefused([Violation(TOKEN_ID_TAG, "version_token_differs", message)], subject)
 
 
-def _refuse(key: VersionId, violations: list[Violation]) -> None:
-    if violations:
-        raise TagsRefused(violations, f"Model {shown(key.name)} version {key.version}")
+def _subject(key: VersionId) -> str:
+    return f"Model {shown(key.name)} version {key.version}"

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import UOWTransaction
 
-from hokusai_mlflow_plugin.db.index_writes import ModelId, VersionId, is_deleted_stage
+from hokusai_mlflow_plugin.db.index_writes import Version, is_deleted_stage
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
 from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, RULED_TAGS
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
@@ -43,7 +44,7 @@ def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
     if not changes:
         return
     try:
-        indexing.apply(session.connection(), session.settings, changes)
+        indexing.apply(session.connection(), session.judge, changes)
     except HokusaiError as error:
         raise translate(error) from error
 
@@ -56,7 +57,8 @@ def _changes(session: HokusaiSession) -> Changes:
         if isinstance(row, SqlModelVersion):
             tags = {tag.key: tag.value or "" for tag in row.model_version_tags}
             key = _version_id(row)
-            created[key] = CreatedVersion(key, row.creation_time or 0, tags)
+            version = Version(key, row.creation_time or 0, row.source, row.run_id)
+            created[key] = CreatedVersion(version, tags)
     changes.created.extend(created.values())
     _add_tag_writes(changes, created, (*session.new, *session.deleted))
     for row in session.dirty:

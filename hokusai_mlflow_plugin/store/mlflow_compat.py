@@ -16,9 +16,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     INVALID_PARAMETER_VALUE,
     INVALID_STATE,
+    RESOURCE_CONFLICT,
     RESOURCE_DOES_NOT_EXIST,
 )
 from mlflow.store.db import utils as _db_utils
+from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
     SqlModelVersionTag,
@@ -28,16 +30,20 @@ from mlflow.store.model_registry.dbmodels.models import (
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME as DEFAULT_WORKSPACE
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from hokusai_mlflow_plugin.domain.errors import (
+    ConcurrentWrite,
     HokusaiError,
     ModelNotFound,
+    TagsLocked,
     TokenNotFound,
 )
 
 __all__ = [
     "DEFAULT_WORKSPACE",
+    "RegistryConflict",
     "RegistryInvalidRequest",
     "SqlAlchemyStore",
     "SqlModelVersion",
@@ -45,12 +51,15 @@ __all__ = [
     "SqlRegisteredModel",
     "SqlRegisteredModelTag",
     "WorkspaceAwareSqlAlchemyStore",
+    "engine_of",
+    "is_database_uri",
     "managed_session",
     "managed_session_maker",
     "read_replica_uri",
     "servable",
     "server_app",
     "server_registry_store",
+    "server_tracking_uri",
     "static_prefix",
     "translate",
     "workspaces_enabled",
@@ -65,14 +74,42 @@ class RegistryInvalidRequest(MlflowException, ValueError):
         super().__init__(message, error_code=INVALID_PARAMETER_VALUE)  # type: ignore[call-arg]
 
 
+class RegistryConflict(MlflowException, ValueError):
+    """A write that what was decided before forbids (HTTP 409), and a ``ValueError`` (R10)."""
+
+    def __init__(self, message: str) -> None:
+        # mypy does not see MLflow's base class (pyproject.toml).
+        super().__init__(message, error_code=RESOURCE_CONFLICT)  # type: ignore[call-arg]
+
+
 def translate(error: HokusaiError) -> MlflowException:
     """The same error as MLflow's clients and servers know it."""
     message = str(error)
     if isinstance(error, (ModelNotFound, TokenNotFound)):
         return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
+    if isinstance(error, (TagsLocked, ConcurrentWrite)):
+        return RegistryConflict(message)
     if isinstance(error, ValueError):
         return RegistryInvalidRequest(message)
     return MlflowException(message, error_code=INVALID_STATE)
+
+
+def engine_of(database_uri: str) -> Engine:
+    """MLflow's engine for a database, one for each process."""
+    return SqlAlchemyStore._get_or_create_engine(database_uri)
+
+
+def server_tracking_uri() -> str | None:
+    """The tracking store of this server, or None where this process is no server.
+
+    The name is that of ``mlflow.server.constants``, whose import would start MLflow's server.
+    """
+    return os.environ.get("_MLFLOW_SERVER_FILE_STORE")
+
+
+def is_database_uri(uri: str) -> bool:
+    """Whether MLflow keeps a store with this URI in a SQL database."""
+    return uri.split(":", 1)[0].split("+", 1)[0] in DATABASE_ENGINES
 
 
 def managed_session_maker(

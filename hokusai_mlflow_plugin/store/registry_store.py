@@ -9,8 +9,10 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db import migrate
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.services.decisions import Judge
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
+from hokusai_mlflow_plugin.store.evidence import evidence_source
 from hokusai_mlflow_plugin.store.mlflow_compat import (
     SqlAlchemyStore,
     WorkspaceAwareSqlAlchemyStore,
@@ -37,15 +39,16 @@ class TokenAwareRegistry:
     CREATE_MODEL_VERSION_RETRIES = 10
     settings: Settings
 
-    def _listen(self) -> None:
+    def _listen(self, tracking_uri: str | None) -> None:
         """Migrate, then replace MLflow's session factory by one of listened-to sessions."""
         store: Any = self
         self.settings = read_settings()
         migrate.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
+        judge = Judge(self.settings, evidence_source(store.engine, tracking_uri))
         read_engine = getattr(store, "read_engine", None)
         store.ManagedSessionMaker = managed_session_maker(
-            session_maker(store.engine, self.settings),
-            None if read_engine is None else session_maker(read_engine, self.settings),
+            session_maker(store.engine, judge),
+            None if read_engine is None else session_maker(read_engine, judge),
             store.db_type,
         )
 
@@ -74,17 +77,17 @@ class TokenAwareRegistry:
 class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
     """MLflow's SQL registry store with the token rules enforced (single tenant)."""
 
-    def __init__(self, db_uri: str, **kwargs: Any) -> None:
+    def __init__(self, db_uri: str, tracking_uri: str | None = None, **kwargs: Any) -> None:
         super().__init__(db_uri, **kwargs)
-        self._listen()
+        self._listen(tracking_uri)
 
 
 class WorkspaceAwareHokusaiStore(TokenAwareRegistry, WorkspaceAwareSqlAlchemyStore):
     """The same, inside the workspace of the request."""
 
-    def __init__(self, db_uri: str, **kwargs: Any) -> None:
+    def __init__(self, db_uri: str, tracking_uri: str | None = None, **kwargs: Any) -> None:
         super().__init__(db_uri, **kwargs)
-        self._listen()
+        self._listen(tracking_uri)
 
 
 def database_uri(uri: str) -> str:
@@ -106,6 +109,6 @@ def build_store(store_uri: str, tracking_uri: str | None = None) -> TokenAwareRe
     arguments = {"read_db_uri": replica} if replica else {}
     store_class = WorkspaceAwareHokusaiStore if workspaces_enabled() else HokusaiStore
     try:
-        return store_class(uri, **arguments)
+        return store_class(uri, tracking_uri, **arguments)
     except HokusaiError as error:
         raise translate(error) from error

@@ -11,21 +11,22 @@ from typing import cast
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from hokusai_mlflow_plugin.settings import Settings
+from hokusai_mlflow_plugin.services.decisions import Judge
 
-_SETTINGS = "hokusai_settings"
+_JUDGE = "hokusai_judge"
 
 
 class HokusaiSession(Session):
     """A session of the token-aware registry."""
 
     @property
-    def settings(self) -> Settings:
-        return cast(Settings, self.info[_SETTINGS])
+    def judge(self) -> Judge:
+        """Settings and evidence that the registry's decisions depend on."""
+        return cast(Judge, self.info[_JUDGE])
 
 
-def session_maker(engine: Engine, settings: Settings) -> sessionmaker[HokusaiSession]:
-    """Sessions on an engine that know the registry's settings.
+def session_maker(engine: Engine, judge: Judge) -> sessionmaker[HokusaiSession]:
+    """Sessions on an engine that know what to judge by.
 
     On MySQL they read what others have committed since the transaction began: under its default,
     REPEATABLE READ, the snapshot keeps the old highest version number, and MLflow loses concurrent
@@ -33,4 +34,4 @@ def session_maker(engine: Engine, settings: Settings) -> sessionmaker[HokusaiSes
     """
     if engine.dialect.name in ("mysql", "mariadb"):
         engine = engine.execution_options(isolation_level="READ COMMITTED")
-    return sessionmaker(bind=engine, class_=HokusaiSession, info={_SETTINGS: settings})
+    return sessionmaker(bind=engine, class_=HokusaiSession, info={_JUDGE: judge})

@@ -1,0 +1,158 @@
+"""Series heads and decisions: the SQL under DeltaOne."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
+
+from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, of_model, of_series
+from hokusai_mlflow_plugin.db.mlflow_tables import (
+    latest_metrics,
+    registered_model_tags,
+    registered_models,
+)
+from hokusai_mlflow_plugin.db.tables import decisions, series
+from hokusai_mlflow_plugin.db.upsert import insert_if_absent
+from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, is_prompt
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
+
+
+@dataclass(frozen=True)
+class SeriesHead:
+    """The head of a series as the database has it."""
+
+    direction: str
+    value: str
+    decision_id: str
+    name: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a version is judged by, besides its own tags."""
+
+    model_token: str | None
+    head: SeriesHead | None
+
+
+def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> Surroundings:
+    """The token of a version's model and the head of its series, in one statement."""
+    token_tag, prompt_tag = registered_model_tags.alias(), registered_model_tags.alias()
+    query = (
+        select(
+            token_tag.c.key.label("token_key"),
+            token_tag.c.value.label("token"),
+            prompt_tag.c.value.label("prompt"),
+            series.c.direction,
+            series.c.head_value,
+            series.c.head_decision_id,
+            decisions.c.name,
+            decisions.c.version,
+        )
+        .select_from(
+            registered_models.outerjoin(
+                token_tag, _tag_of(registered_models, token_tag, TOKEN_ID_TAG)
+            )
+            .outerjoin(prompt_tag, _tag_of(registered_models, prompt_tag, PROMPT_TAG))
+            .outerjoin(series, and_(*of_series(series, key)))
+            .outerjoin(
+                decisions,
+                and_(
+                    decisions.c.workspace == series.c.workspace,
+                    decisions.c.decision_id == series.c.head_decision_id,
+                ),
+            )
+        )
+        .where(*of_model(registered_models, model))
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return Surroundings(None, None)
+    # MySQL finds a key in any case.
+    is_own = row.token_key == TOKEN_ID_TAG and not is_prompt({PROMPT_TAG: row.prompt or ""})
+    head = None
+    if row.head_value is not None:
+        head = SeriesHead(
+            row.direction, row.head_value, row.head_decision_id, row.name, row.version
+        )
+    return Surroundings(row.token if is_own else None, head)
+
+
+def lock_series(connection: Connection, keys: Collection[SeriesId]) -> None:
+    """Lock the heads of series, in one order, until the transaction ends."""
+    for key in sorted(keys):
+        connection.execute(
+            select(series.c.head_value).where(*of_series(series, key)).with_for_update()
+        )
+
+
+def begin_series(
+    connection: Connection, key: SeriesId, direction: str, value: str, decision_id: str
+) -> bool:
+    """Make a value the baseline of a new series; False where another writer just began it."""
+    return insert_if_absent(
+        connection,
+        series,
+        {
+            "workspace": key.workspace,
+            "token_id": key.token_id,
+            "benchmark_metric": key.benchmark_metric,
+            "direction": direction,
+            "baseline_value": value,
+            "head_value": value,
+            "head_decision_id": decision_id,
+        },
+    )
+
+
+def move_head(
+    connection: Connection, key: SeriesId, old_decision_id: str, value: str, decision_id: str
+) -> bool:
+    """Swap the head for a better one; False where another writer just moved it."""
+    result = connection.execute(
+        series.update()
+        .where(*of_series(series, key), series.c.head_decision_id == old_decision_id)
+        .values(head_value=value, head_decision_id=decision_id)
+    )
+    return result.rowcount == 1
+
+
+def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Write one decision; they are never changed, save for the name in a rename."""
+    connection.execute(decisions.insert().values(**row))
+
+
+def achievements_resting_on(
+    connection: Connection, workspace: str, decision_id: str
+) -> frozenset[str]:
+    """Ids of the achieved decisions that rest on a decision: itself, or measured against it."""
+    query = select(decisions.c.decision_id).where(
+        decisions.c.workspace == workspace,
+        decisions.c.outcome == Outcome.ACHIEVED.value,
+        (decisions.c.decision_id == decision_id)
+        | (decisions.c.baseline_decision_id == decision_id),
+    )
+    return frozenset(connection.scalars(query))
+
+
+def logged_metric(connection: Connection, run_id: str, metric: str) -> float | None:
+    """The latest value that a run logged for a metric, or None; NaN counts as none."""
+    rows = connection.execute(
+        select(latest_metrics.c.key, latest_metrics.c.value).where(
+            latest_metrics.c.run_uuid == run_id,
+            latest_metrics.c.key == metric,
+            latest_metrics.c.is_nan.is_(False),
+        )
+    )
+    return next((value for key, value in rows if key == metric), None)
+
+
+def _tag_of(models: Any, tags: Any, key: str) -> Any:
+    return and_(
+        tags.c.workspace == models.c.workspace, tags.c.name == models.c.name, tags.c.key == key
+    )

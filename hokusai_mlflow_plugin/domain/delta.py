@@ -1,0 +1,126 @@
+"""DeltaOne: whether a value improves enough on the head of its series.
+
+Source: design R9 and R10. All arithmetic is on exact decimals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Direction
+from hokusai_mlflow_plugin.domain.values import EXACT, plain
+
+
+class Outcome(str, Enum):
+    """What the registry concluded about a tokenised version."""
+
+    BASELINE = "baseline"
+    ACHIEVED = "achieved"
+    BELOW_THRESHOLD = "below_threshold"
+    REGRESSED = "regressed"
+    DIRECTION_UNKNOWN = "direction_unknown"
+    COPY = "copy"
+
+
+class Evidence(str, Enum):
+    """What the tracking server knows of a claimed value."""
+
+    RUN_BACKED = "run_backed"
+    MISMATCH = "mismatch"
+    CLAIMED = "claimed"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The value that a series has to beat, and the version that set it."""
+
+    value: Decimal
+    direction: Direction
+    name: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A value to be decided on."""
+
+    metric: str
+    value: Decimal
+    direction: Direction | None
+    threshold: Decimal = DEFAULT_THRESHOLD
+    copy_of: str | None = None
+    """``NAME version N`` of the tokenised version that it repeats, where it is a copy."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The conclusion on a candidate, with its reason in a sentence."""
+
+    outcome: Outcome
+    improvement: Decimal | None
+    """In the metric's own unit, positive where better; None where nothing was compared."""
+    reason: str
+
+    @property
+    def moves_head(self) -> bool:
+        return self.outcome in (Outcome.BASELINE, Outcome.ACHIEVED)
+
+    @property
+    def improvement_pp(self) -> str | None:
+        """In percentage points, as an exact decimal."""
+        return None if self.improvement is None else percentage_points(self.improvement)
+
+
+def decide(candidate: Candidate, head: Head | None) -> Verdict:
+    """Decide on a candidate by R9 and R10.
+
+    Args:
+        candidate: The value, with the direction that the catalogue or the tag gives its metric.
+        head: The head of its series, or None where this is the first value.
+    """
+    if candidate.copy_of is not None:
+        reason = f"It copies {candidate.copy_of}, with the same token, metric and value."
+        return Verdict(Outcome.COPY, None, reason)
+    if candidate.direction is None:
+        return Verdict(
+            Outcome.DIRECTION_UNKNOWN,
+            None,
+            f"Nobody said whether more or less {candidate.metric} is better. Set tag "
+            "benchmark_direction to maximize or minimize, or add the metric to the catalogue.",
+        )
+    if head is None:
+        reason = f"It is the first {candidate.metric} of this token: {plain(candidate.value)}."
+        return Verdict(Outcome.BASELINE, None, reason)
+    if head.direction is not candidate.direction:
+        return Verdict(
+            Outcome.DIRECTION_UNKNOWN,
+            None,
+            f"The series began with {head.direction.value}, but {candidate.direction.value} is "
+            "declared now: values of the two cannot be compared.",
+        )
+    return _compare(candidate, head)
+
+
+def _compare(candidate: Candidate, head: Head) -> Verdict:
+    assert candidate.direction is not None  # noqa: S101  # decide() has seen to it
+    difference = EXACT.subtract(candidate.value, head.value)
+    improvement = EXACT.multiply(difference, Decimal(candidate.direction.sign))
+    compared = (
+        f"{candidate.metric} {plain(candidate.value)} against {plain(head.value)} of "
+        f"{head.name} version {head.version}"
+    )
+    points = percentage_points(improvement.copy_abs())
+    if improvement < 0:
+        reason = f"{compared}: worse by {points} percentage points."
+        return Verdict(Outcome.REGRESSED, improvement, reason)
+    needed = percentage_points(candidate.threshold)
+    reason = f"{compared}: better by {points} percentage points; a DeltaOne needs {needed}."
+    achieved = improvement >= candidate.threshold
+    return Verdict(Outcome.ACHIEVED if achieved else Outcome.BELOW_THRESHOLD, improvement, reason)
+
+
+def percentage_points(amount: Decimal) -> str:
+    """An amount in percentage points, exact: ``0.02`` is ``2``."""
+    return plain(EXACT.multiply(amount, Decimal(100)))
