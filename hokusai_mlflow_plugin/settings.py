@@ -5,19 +5,24 @@ Source: design section 3.
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Catalogue
 from hokusai_mlflow_plugin.metrics_file import read_metrics_file
 
 PREFIX = "HOKUSAI_"
 TEST_PREFIX = "HOKUSAI_TEST_"
+_MAX_SECRETS = 2
+_MIN_SECRET_BYTES = 24
 
 
 class Policy(str, Enum):
@@ -35,6 +40,15 @@ class Settings:
     auto_migrate: bool = True
     require_run_evidence: bool = False
     """Whether a value needs a run of this server that logged the same."""
+    webhook_url: str | None = None
+    """Where ``rewards dispatch`` posts reward events."""
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """One signing secret, or two during a rotation."""
+    webhook_allow_http: bool = False
+    webhook_allow_private: bool = False
+    """Whether the receiver may have a private address, such as one inside the cluster."""
+    webhook_timeout_s: float = 10.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     catalogue: Catalogue = field(default_factory=lambda: BUILT_IN)
     """Built-in metrics and those of ``HOKUSAI_METRICS_FILE``, by name."""
 
@@ -54,11 +68,16 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(
             f"Unknown setting {', '.join(unknown)}. Known are {', '.join(sorted(_PARSERS))}."
         )
-    values = {}
+    values: dict[str, Any] = {}
+    retry: dict[str, Any] = {}
     for name in names:
         field_name, parse = _PARSERS[name]
-        values[field_name] = parse(name, environ[name])
-    return Settings(**values)
+        target = retry if field_name in RetryPolicy.__dataclass_fields__ else values
+        target[field_name] = parse(name, environ[name])
+    settings = Settings(**values, retry=RetryPolicy(**retry))
+    if settings.webhook_url and not settings.webhook_allow_http:
+        _require_https(settings.webhook_url)
+    return settings
 
 
 def _policy(name: str, text: str) -> Policy:
@@ -81,9 +100,65 @@ def _catalogue(name: str, text: str) -> Catalogue:
     return {**BUILT_IN, **read_metrics_file(name, Path(text))}
 
 
+def _url(name: str, text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{name} is no http(s) URL.")
+    return text
+
+
+def _require_https(url: str) -> None:
+    if urlsplit(url).scheme != "https":
+        raise SettingsError(
+            "HOKUSAI_REWARD_WEBHOOK_URL is not https. Use https, or set "
+            "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP=true where the network is trusted."
+        )
+
+
+def _secrets(name: str, text: str) -> tuple[str, ...]:
+    secrets = tuple(text.replace(",", " ").split())
+    if not 1 <= len(secrets) <= _MAX_SECRETS:
+        raise SettingsError(f"{name} holds one signing secret, or two during a rotation.")
+    for secret in secrets:
+        try:
+            key = base64.b64decode(secret.removeprefix("whsec_") + "==", validate=False)
+        except ValueError:
+            key = b""
+        if not secret.startswith("whsec_") or len(key) < _MIN_SECRET_BYTES:
+            raise SettingsError(
+                f"{name}: a secret is 'whsec_' and the base64 of at least {_MIN_SECRET_BYTES} "
+                "random bytes, e.g. from: echo whsec_$(openssl rand -base64 32)"
+            )
+    return secrets
+
+
+def _positive(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise SettingsError(f"{name} is {text!r}; use a number of seconds greater than 0.")
+    return number
+
+
+def _count(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise SettingsError(f"{name} is {text!r}; use a whole number of 1 or more.")
+    return int(text)
+
+
 _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_POLICY": ("policy", _policy),
     "HOKUSAI_AUTO_MIGRATE": ("auto_migrate", _flag),
     "HOKUSAI_REQUIRE_RUN_EVIDENCE": ("require_run_evidence", _flag),
+    "HOKUSAI_REWARD_WEBHOOK_URL": ("webhook_url", _url),
+    "HOKUSAI_REWARD_WEBHOOK_SECRETS": ("webhook_secrets", _secrets),
+    "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": ("webhook_allow_http", _flag),
+    "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": ("webhook_allow_private", _flag),
+    "HOKUSAI_REWARD_TIMEOUT_S": ("webhook_timeout_s", _positive),
+    "HOKUSAI_REWARD_MAX_ATTEMPTS": ("max_attempts", _count),
+    "HOKUSAI_REWARD_RETRY_BASE_S": ("base_s", _positive),
+    "HOKUSAI_REWARD_RETRY_CAP_S": ("cap_s", _positive),
     "HOKUSAI_METRICS_FILE": ("catalogue", _catalogue),
 }

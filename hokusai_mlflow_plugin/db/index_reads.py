@@ -21,6 +21,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from hokusai_mlflow_plugin.db.decision_reads import DECISION_COLUMNS, with_decisions
 from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.db.mlflow_tables import (
     LIVE,
@@ -33,6 +34,7 @@ from hokusai_mlflow_plugin.db.tables import token_index
 from hokusai_mlflow_plugin.domain.lineage import VersionKey
 
 _LIVE_INDEX = token_index.join(model_versions, same_version(token_index, model_versions))
+_DECIDED_INDEX = with_decisions(_LIVE_INDEX, token_index)
 _COLUMNS = (
     *model_versions.c,
     token_index.c.token_id,
@@ -68,12 +70,20 @@ def versions_of_token(
 
 
 def tags_of_token_page(
-    connection: Connection, workspace: str, token_id: str, page: Sequence[RowMapping]
+    connection: Connection,
+    workspace: str,
+    token_id: str,
+    page: Sequence[RowMapping],
+    names: Collection[str] | None = None,
 ) -> TagsByVersion:
-    """All tags of the versions of a page, by the key range that the page spans."""
+    """All tags of the versions of a page, by the key range that the page spans.
+
+    ``names``: the page's models, where rows of others were left out of it.
+    """
     if not page:
         return {}
     newest, oldest = page[0], page[-1]
+    of_page = () if names is None else (token_index.c.name.in_(sorted(names)),)
     rows = connection.execute(
         select(*_TAG_COLUMNS)
         .select_from(
@@ -83,6 +93,7 @@ def tags_of_token_page(
             _of_token(workspace, token_id),
             _at_or_before(_key(newest), inclusive=True),
             _at_or_after(_key(oldest)),
+            *of_page,
         )
     )
     return _by_version(rows)
@@ -104,8 +115,8 @@ def lineage_page(
     )
     return (
         connection.execute(
-            select(*_COLUMNS)
-            .select_from(_LIVE_INDEX)
+            select(*_COLUMNS, *DECISION_COLUMNS)
+            .select_from(_DECIDED_INDEX)
             .where(
                 _of_model(model), LIVE, token_index.c.version >= func.coalesce(preceding, after + 1)
             )
@@ -149,22 +160,20 @@ def live_versions(
     return frozenset(VersionKey(name, version) for name, version in rows)
 
 
-def tokenised_versions(
-    connection: Connection, workspace: str, keys: Collection[VersionKey]
-) -> Sequence[RowMapping]:
-    """Those of the versions that are live and tokenised, ordered by name and version."""
-    wanted = sorted((key.name, key.version) for key in keys)
+def decided_version(
+    connection: Connection, model: ModelId, version: int | None
+) -> RowMapping | None:
+    """A live tokenised version of a model (by default its latest) and its decision, or None."""
     query = (
-        select(*_COLUMNS)
-        .select_from(_LIVE_INDEX)
-        .where(
-            token_index.c.workspace == workspace,
-            tuple_(token_index.c.name, token_index.c.version).in_(wanted),
-            LIVE,
-        )
-        .order_by(token_index.c.name, token_index.c.version)
+        select(*_COLUMNS, *DECISION_COLUMNS)
+        .select_from(_DECIDED_INDEX)
+        .where(_of_model(model), LIVE)
+        .order_by(token_index.c.version.desc())
+        .limit(1)
     )
-    return connection.execute(query).mappings().all()
+    if version is not None:
+        query = query.where(token_index.c.version == version)
+    return connection.execute(query).mappings().one_or_none()
 
 
 def model_exists(connection: Connection, model: ModelId) -> bool:
@@ -193,16 +202,22 @@ def tokens(
         .where(
             token_index.c.workspace == workspace,
             token_index.c.token_id > after,
-            token_index.c.token_id >= prefix,
+            *of_prefix(prefix),
             LIVE,
         )
         .group_by(token_index.c.token_id)
         .order_by(token_index.c.token_id)
         .limit(limit)
     )
-    if prefix:
-        query = query.where(token_index.c.token_id < prefix + "[")  # sorts after any A-Z, 0-9, -
     return connection.execute(query).mappings().all()
+
+
+def of_prefix(prefix: str) -> tuple[ColumnElement[bool], ...]:
+    """The token ids that begin with a prefix, as a range of the index."""
+    if not prefix:
+        return ()
+    token_id = token_index.c.token_id
+    return token_id >= prefix, token_id < prefix + "["  # sorts after any A-Z, 0-9, -
 
 
 def token(connection: Connection, workspace: str, token_id: str) -> RowMapping | None:

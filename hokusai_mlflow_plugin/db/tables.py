@@ -131,6 +131,8 @@ deliveries = Table(
     Column("status", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_time", BigInteger, nullable=False),
+    # How many attempts had been made when the event was last replayed by hand.
+    Column("replayed_after", Integer, nullable=False),
 )
 
 # The dispatcher claims what is due, oldest first.

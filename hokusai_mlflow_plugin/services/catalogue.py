@@ -28,7 +28,9 @@ from hokusai_mlflow_plugin.domain.lineage import (
 )
 from hokusai_mlflow_plugin.domain.tags import check_registration
 from hokusai_mlflow_plugin.domain.tokens import check_token_id, is_token_prefix, shown
-from hokusai_mlflow_plugin.services import pages
+from hokusai_mlflow_plugin.services import pages, token_totals, visibility
+from hokusai_mlflow_plugin.services.deltaone import decision_json
+from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 DEFAULT_MAX_RESULTS = 100
 MAX_RESULTS = 1000
@@ -43,6 +45,7 @@ def list_by_token(
     token_id: str,
     max_results: int = DEFAULT_MAX_RESULTS,
     page_token: str | None = None,
+    visible: Visible = EVERYTHING,
 ) -> Json:
     """Versions of a token, newest first; an unknown token has none.
 
@@ -57,14 +60,21 @@ def list_by_token(
     question = ("list-by-token", token_id)
     position = pages.decode(page_token, question, (int, str, int))
     before = None if position is None else (int(position[0]), str(position[1]), int(position[2]))
-    rows = index_reads.versions_of_token(connection, workspace, token_id, before, max_results + 1)
+    rows = visibility.fill(
+        lambda start, count: index_reads.versions_of_token(
+            connection, workspace, token_id, start, count
+        ),
+        _position,
+        before,
+        max_results + 1,
+        lambda row: row["name"] in visible,
+    )
     page = rows[:max_results]
-    tags = index_reads.tags_of_token_page(connection, workspace, token_id, page)
+    names = None if visible.all else {row["name"] for row in page}
+    tags = index_reads.tags_of_token_page(connection, workspace, token_id, page, names)
     answer: Json = {"model_versions": [_model_version(row, tags) for row in page]}
     if len(rows) > max_results:
-        last = page[-1]
-        end = (last["creation_time"], last["name"], last["version"])
-        answer["next_page_token"] = pages.encode(question, end)
+        answer["next_page_token"] = pages.encode(question, _position(page[-1]))
     return answer
 
 
@@ -75,6 +85,7 @@ def lineage(
     max_results: int = DEFAULT_MAX_RESULTS,
     page_token: str | None = None,
     include_ancestors: bool = False,
+    visible: Visible = EVERYTHING,
 ) -> Json:
     """Tokenised versions of a model, oldest first, each with its parent (R12).
 
@@ -101,12 +112,12 @@ def lineage(
     if page:
         first, last = page[0]["version"], page[-1]["version"]
         tags = index_reads.tags_of_versions(connection, model, first, last)
-    items = _items(connection, workspace, page, tags, preceding)
+    items = _items(connection, workspace, page, tags, preceding, visible)
     answer: Json = {"lineage": items}
     if len(following) > max_results:
         answer["next_page_token"] = pages.encode(question, (page[-1]["version"],))
     if include_ancestors:
-        answer["ancestors"] = _ancestors(connection, workspace, name, items)
+        answer["ancestors"] = _ancestors(connection, workspace, name, items, visible)
     return answer
 
 
@@ -116,6 +127,7 @@ def list_tokens(
     prefix: str = "",
     max_results: int = DEFAULT_MAX_RESULTS,
     page_token: str | None = None,
+    visible: Visible = EVERYTHING,
 ) -> Json:
     """Tokens that have versions, in the order of their ids.
 
@@ -134,27 +146,29 @@ def list_tokens(
     question = ("tokens", prefix)
     position = pages.decode(page_token, question, (str,))
     after = "" if position is None else str(position[0])
-    rows = index_reads.tokens(connection, workspace, prefix, after, max_results + 1)
+    rows = token_totals.tokens(connection, workspace, prefix, after, max_results + 1, visible)
     page = rows[:max_results]
-    answer: Json = {"tokens": [dict(row) for row in page]}
+    answer: Json = {"tokens": page}
     if len(rows) > max_results:
         answer["next_page_token"] = pages.encode(question, (page[-1]["token_id"],))
     return answer
 
 
-def get_token(connection: Connection, workspace: str, token_id: str) -> Json:
+def get_token(
+    connection: Connection, workspace: str, token_id: str, visible: Visible = EVERYTHING
+) -> Json:
     """One token: the fields of :func:`list_tokens` and its payable ``contributors``.
 
     Raises:
         InvalidRequest: The token id is malformed.
-        TokenNotFound: No live version carries it.
+        TokenNotFound: No live version that the asker may read carries it.
     """
     _require_token_id(token_id)
-    row = index_reads.token(connection, workspace, token_id)
-    if row is None:
+    total = token_totals.token(connection, workspace, token_id, visible)
+    if total is None:
         raise TokenNotFound(token_id)
-    people = index_reads.contributors(connection, workspace, token_id)
-    return {"token": {**row, "contributors": [dict(person) for person in people]}}
+    people = token_totals.contributors(connection, workspace, token_id, visible)
+    return {"token": {**total, "contributors": people}}
 
 
 def validate_tags(tags: Mapping[str, str]) -> Json:
@@ -182,6 +196,10 @@ def _require_max_results(max_results: int) -> None:
         )
 
 
+def _position(row: RowMapping) -> tuple[int, str, int]:
+    return row["creation_time"], row["name"], row["version"]
+
+
 def _key(row: RowMapping) -> VersionKey:
     return VersionKey(row["name"], row["version"])
 
@@ -192,8 +210,12 @@ def _items(
     rows: Iterable[RowMapping],
     tags: TagsByVersion,
     preceding: VersionKey | None,
+    visible: Visible,
 ) -> list[Json]:
-    """Lineage items of consecutive versions of one model."""
+    """Lineage items of consecutive versions of one model.
+
+    A parent in a model that the asker may not read is passed over as one that is gone.
+    """
     rows = list(rows)
     named = {
         key
@@ -202,7 +224,7 @@ def _items(
             named_previous(tags.get(_key(row), {}), _key(row)),
             copied_from(row["source"]),
         )
-        if key is not None
+        if key is not None and key.name in visible
     }
     live = index_reads.live_versions(connection, workspace, named)
     items = []
@@ -216,6 +238,7 @@ def _items(
                 "benchmark_metric": row["benchmark_metric"],
                 "benchmark_value": row["benchmark_value"],
                 "contributor_address": row["contributor_address"],
+                "decision": decision_json(row, visible),
                 "parent": None
                 if parent is None
                 else {
@@ -230,7 +253,7 @@ def _items(
 
 
 def _ancestors(
-    connection: Connection, workspace: str, name: str, items: Iterable[Json]
+    connection: Connection, workspace: str, name: str, items: Iterable[Json], visible: Visible
 ) -> list[Json]:
     """Items of other models reached over parents, generation by generation; cycles end."""
     seen: set[VersionKey] = set()
@@ -242,19 +265,21 @@ def _ancestors(
         seen |= wanted
         generation: list[Json] = []
         for key in sorted(wanted):
-            generation.extend(_item_with_parent(connection, workspace, key))
+            generation.extend(_item_with_parent(connection, workspace, key, visible))
         found.extend(generation)
         wanted = _parents_elsewhere(generation, name, seen)
     return found
 
 
-def _item_with_parent(connection: Connection, workspace: str, key: VersionKey) -> list[Json]:
+def _item_with_parent(
+    connection: Connection, workspace: str, key: VersionKey, visible: Visible
+) -> list[Json]:
     rows = index_reads.lineage_page(connection, ModelId(workspace, key.name), key.version - 1, 1)
     preceding = _key(rows[0]) if rows and rows[0]["version"] < key.version else None
     own = [row for row in rows if row["version"] == key.version]
     model = ModelId(workspace, key.name)
     tags = index_reads.tags_of_versions(connection, model, key.version, key.version)
-    return _items(connection, workspace, own, tags, preceding)
+    return _items(connection, workspace, own, tags, preceding, visible)
 
 
 def _parents_elsewhere(items: Iterable[Json], name: str, seen: set[VersionKey]) -> set[VersionKey]:

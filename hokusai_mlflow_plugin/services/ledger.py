@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db import ledger_sql
 from hokusai_mlflow_plugin.db.index_writes import Version
@@ -76,7 +76,7 @@ def event_hash(event: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 
 
-def event_of(row: Mapping[str, Any]) -> dict[str, Any]:
+def event_of(row: RowMapping) -> dict[str, Any]:
     """An event as the API gives it, from its row."""
     return {
         "sequence": row["sequence"],

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from inspect import signature
 from typing import Any
 
+import requests
 from flask import Flask
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
@@ -62,6 +63,7 @@ __all__ = [
     "server_tracking_uri",
     "static_prefix",
     "translate",
+    "webhook_session",
     "workspaces_enabled",
 ]
 
@@ -169,3 +171,30 @@ def servable(app: Flask) -> Any:
     from mlflow.server.fastapi_app import create_fastapi_app
 
     return create_fastapi_app(app)
+
+
+def webhook_session(url: str, *, allow_private: bool) -> requests.Session:
+    """A session for posting to a webhook, under MLflow's guard against server-side forgery.
+
+    Args:
+        url: Where it will post.
+        allow_private: Whether the address may be private; then the guard is left out.
+
+    Raises:
+        MlflowException: The guard refuses the address.
+    """
+    session = requests.Session()
+    session.trust_env = False  # no proxy and no credentials from the environment
+    if allow_private:
+        return session
+    from mlflow.utils.validation import _validate_webhook_url
+
+    _validate_webhook_url(url)
+    try:
+        # Checks the address that each connection really has (MLflow 3.10 has no such adapter).
+        from mlflow.webhooks.ssrf import SSRFProtectedHTTPAdapter
+    except ImportError:
+        return session
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, SSRFProtectedHTTPAdapter())
+    return session

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db import migrate
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
 from hokusai_mlflow_plugin.services.decisions import Judge
+from hokusai_mlflow_plugin.services.questions import QUESTIONS
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
 from hokusai_mlflow_plugin.store.evidence import evidence_source
@@ -72,6 +73,14 @@ class TokenAwareRegistry:
                 return question(session.connection(), workspace, *args, **kwargs)
             except HokusaiError as error:
                 raise translate(error) from error
+
+    def answer(self, path: str, **parameters: Any) -> dict[str, Any]:
+        """Answer as the REST route of this path does; for clients that open the store themselves.
+
+        Raises:
+            MlflowException: The question cannot be answered, with MLflow's error code.
+        """
+        return self.ask(QUESTIONS[path], **parameters)
 
 
 class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):

@@ -106,6 +106,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_attempt_time", sa.BigInteger, nullable=False),
+        sa.Column("replayed_after", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "sequence", name="pk_hokusai_reward_deliveries"),
     )
     op.create_index(

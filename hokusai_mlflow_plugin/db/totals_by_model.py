@@ -1,0 +1,88 @@
+"""Totals of tokens, one row per registered model.
+
+For askers who may read some models only: what they see is added up from those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
+
+from hokusai_mlflow_plugin.db.index_reads import of_prefix
+from hokusai_mlflow_plugin.db.mlflow_tables import LIVE, model_versions, same_version
+from hokusai_mlflow_plugin.db.tables import token_index
+
+_LIVE_INDEX = token_index.join(model_versions, same_version(token_index, model_versions))
+_TOTALS: tuple[ColumnElement[Any], ...] = (
+    func.count().label("version_count"),
+    func.max(token_index.c.creation_time).label("last_registered_timestamp"),
+)
+
+
+def models_of_tokens(
+    connection: Connection,
+    workspace: str,
+    prefix: str,
+    after: tuple[str, str | None],
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Live versions counted by token and model, in that order.
+
+    Shape: ``token_id``, ``name``, ``version_count``, ``last_registered_timestamp`` (ms).
+
+    Args:
+        connection: Where to ask.
+        workspace: The workspace.
+        prefix: What the token ids begin with.
+        after: Token and model of the last row before; without a model, all of that token's.
+        limit: How many rows at most.
+    """
+    token_id, name = token_index.c.token_id, token_index.c.name
+    last_token, last_name = after
+    follows = token_id > last_token
+    if last_name is not None:
+        follows = or_(follows, and_(token_id == last_token, name > last_name))
+    query = (
+        select(token_id, name, *_TOTALS)
+        .select_from(_LIVE_INDEX)
+        .where(token_index.c.workspace == workspace, token_id >= last_token, follows, LIVE)
+        .where(*of_prefix(prefix))
+        .group_by(token_id, name)
+        .order_by(token_id, name)
+        .limit(limit)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def models_of_token(connection: Connection, workspace: str, token_id: str) -> Sequence[RowMapping]:
+    """The rows of :func:`models_of_tokens` for one token."""
+    query = (
+        select(token_index.c.token_id, token_index.c.name, *_TOTALS)
+        .select_from(_LIVE_INDEX)
+        .where(token_index.c.workspace == workspace, token_index.c.token_id == token_id, LIVE)
+        .group_by(token_index.c.token_id, token_index.c.name)
+        .order_by(token_index.c.name)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def contributors_by_model(
+    connection: Connection, workspace: str, token_id: str
+) -> Sequence[RowMapping]:
+    """Payable contributors of a token's live versions, by address and model, in that order."""
+    address = token_index.c.contributor_address
+    query = (
+        select(address, token_index.c.name, *_TOTALS)
+        .select_from(_LIVE_INDEX)
+        .where(
+            token_index.c.workspace == workspace,
+            token_index.c.token_id == token_id,
+            address.is_not(None),
+            LIVE,
+        )
+        .group_by(address, token_index.c.name)
+        .order_by(address, token_index.c.name)
+    )
+    return connection.execute(query).mappings().all()

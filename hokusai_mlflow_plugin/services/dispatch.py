@@ -1,0 +1,156 @@
+"""Delivering reward events to the reward service, at least once, by Standard Webhooks.
+
+Never inside a registry transaction: events wait in the database, and any number of dispatchers
+deliver them. An event keeps its id on every attempt, so that the receiver can leave out repeats.
+Source: design section 4.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import requests
+import rfc8785
+from sqlalchemy import Engine
+from standardwebhooks import Webhook
+
+from hokusai_mlflow_plugin.db import delivery_sql
+from hokusai_mlflow_plugin.db.delivery_sql import Claim
+from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
+from hokusai_mlflow_plugin.services.ledger import event_of
+
+_logger = logging.getLogger(__name__)
+
+_LEASE_MARGIN_S = 30.0
+_MAX_ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Where events go, and how they are signed."""
+
+    url: str
+    secrets: Sequence[str]
+    """Each signs every event: two of them during a rotation."""
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one attempt ended."""
+
+    delivered: bool
+    http_status: int | None
+    error: str | None
+
+
+class Dispatcher:
+    """Delivers what is due."""
+
+    def __init__(
+        self, engine: Engine, receiver: Receiver, policy: RetryPolicy, session: requests.Session
+    ) -> None:
+        """Set up; nothing is sent yet.
+
+        Args:
+            engine: The registry's database.
+            receiver: The reward service.
+            policy: When to try again.
+            session: Sends the requests; it refuses what the server must not reach.
+        """
+        if engine.dialect.name in ("mysql", "mariadb"):
+            # Under REPEATABLE READ a claim would not see that another dispatcher just made one.
+            engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self._engine = engine
+        self._receiver = receiver
+        self._policy = policy
+        self._session = session
+        self._signers = [Webhook(secret) for secret in receiver.secrets]
+
+    def deliver_due(self, limit: int | None = None) -> int:
+        """Make every attempt that is due now.
+
+        Args:
+            limit: How many attempts at most.
+
+        Returns:
+            How many attempts were made.
+        """
+        made = 0
+        while limit is None or made < limit:
+            claim = self._claim()
+            if claim is None:
+                break
+            self._attempt(claim)
+            made += 1
+        return made
+
+    def _claim(self) -> Claim | None:
+        now_ms = _now_ms()
+        lease_ms = int((self._receiver.timeout_s + _LEASE_MARGIN_S) * 1000)
+        with self._engine.begin() as connection:
+            return delivery_sql.claim_next(connection, now_ms, now_ms + lease_ms)
+
+    def _attempt(self, claim: Claim) -> None:
+        with self._engine.connect() as connection:
+            event = event_of(delivery_sql.read_event(connection, claim))
+        ending = self._post(event["id"], rfc8785.dumps(event))
+        status, delay_s = self._next(claim, ending)
+        with self._engine.begin() as connection:
+            due_ms = _now_ms() + int(delay_s * 1000)
+            delivery_sql.finish(connection, claim, status, due_ms, ending.http_status, ending.error)
+        _logger.info(
+            "Reward event %s (%s %s), attempt %s: %s%s",
+            event["id"],
+            claim.workspace,
+            claim.sequence,
+            claim.attempt,
+            status.value,
+            f", {ending.error}" if ending.error else "",
+        )
+
+    def _next(self, claim: Claim, ending: Ending) -> tuple[DeliveryStatus, float]:
+        if ending.delivered:
+            return DeliveryStatus.DELIVERED, 0.0
+        failed = claim.attempts_since_replay
+        if failed >= self._policy.max_attempts:
+            return DeliveryStatus.DEAD, 0.0
+        jitter = random.random()  # noqa: S311  # spreads retries, guards nothing
+        return DeliveryStatus.PENDING, self._policy.delay_s(failed, jitter)
+
+    def _post(self, event_id: str, body: bytes) -> Ending:
+        try:
+            with self._session.post(
+                self._receiver.url,
+                data=body,
+                headers=self._headers(event_id, body),
+                timeout=self._receiver.timeout_s,
+                allow_redirects=False,
+                stream=True,  # an endless answer is not read
+            ) as response:
+                if response.ok and not response.is_redirect:
+                    return Ending(True, response.status_code, None)
+                error = f"The receiver answered {response.status_code}."
+                return Ending(False, response.status_code, error)
+        except Exception as error:  # whatever fails, the event is tried again
+            return Ending(False, None, f"{type(error).__name__}: {error}"[:_MAX_ERROR_LENGTH])
+
+    def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
+        """Signed at this attempt's own time; a receiver refuses what is older than five minutes."""
+        now = datetime.now(tz=timezone.utc)
+        signatures = (signer.sign(event_id, now, body.decode()) for signer in self._signers)
+        return {
+            "content-type": "application/json",
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,40 @@
+"""The questions that the registry answers, by path.
+
+One table for the REST routes and for the client that opens the store in its own process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hokusai_mlflow_plugin.domain.errors import InvalidRequest
+from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.services import catalogue, deltaone, rewards
+
+Question = Callable[..., dict[str, Any]]
+"""Takes a connection, a workspace and its parameters by name."""
+
+
+def _validate_tags(
+    _connection: Connection, _workspace: str, tags: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
+    found: dict[str, str] = {}
+    for tag in tags:
+        key, value = tag["key"], tag["value"]
+        if found.setdefault(key, value) != value:
+            raise InvalidRequest(f"Parameter tags has two values for key {shown(key)}.")
+    return catalogue.validate_tags(found)
+
+
+QUESTIONS: Mapping[str, Question] = {
+    "model-versions/list-by-token": catalogue.list_by_token,
+    "registered-models/lineage": catalogue.lineage,
+    "tokens/list": catalogue.list_tokens,
+    "tokens/get": catalogue.get_token,
+    "tags/validate": _validate_tags,
+    "deltaone/detect": deltaone.detect,
+    "reward-events/list": rewards.list_events,
+}

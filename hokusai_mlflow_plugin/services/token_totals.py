@@ -1,0 +1,106 @@
+"""Totals of tokens as far as the asker may read them.
+
+Who may read every model gets them from one query. For anyone else they are added up from the
+models that they may read, so that no count speaks of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from hokusai_mlflow_plugin.db import index_reads, totals_by_model
+from hokusai_mlflow_plugin.services.visibility import Visible
+
+Json = dict[str, Any]
+
+_BATCH = 1000
+
+
+def tokens(
+    connection: Connection, workspace: str, prefix: str, after: str, count: int, visible: Visible
+) -> list[Json]:
+    """The first ``count`` tokens after one, in the order of their ids, with their totals."""
+    if visible.all:
+        rows = index_reads.tokens(connection, workspace, prefix, after, count)
+        return [dict(row) for row in rows]
+    found: list[Json] = []
+    start: tuple[str, str | None] = (after, None)
+    while True:
+        batch = totals_by_model.models_of_tokens(connection, workspace, prefix, start, _BATCH)
+        for row in batch:
+            if row["name"] not in visible:
+                continue
+            if not found or found[-1]["token_id"] != row["token_id"]:
+                if len(found) == count:
+                    return found
+                found.append(_nothing_of(row["token_id"]))
+            _add_model(found[-1], row)
+        if len(batch) < _BATCH:
+            return found
+        start = (batch[-1]["token_id"], batch[-1]["name"])
+
+
+def token(
+    connection: Connection, workspace: str, token_id: str, visible: Visible
+) -> Json | None:
+    """The totals of one token, or None where no version of it may be read."""
+    if visible.all:
+        row = index_reads.token(connection, workspace, token_id)
+        return None if row is None else dict(row)
+    found: Json | None = None
+    for row in totals_by_model.models_of_token(connection, workspace, token_id):
+        if row["name"] in visible:
+            found = _nothing_of(token_id) if found is None else found
+            _add_model(found, row)
+    return found
+
+
+def contributors(
+    connection: Connection, workspace: str, token_id: str, visible: Visible
+) -> list[Json]:
+    """Payable contributors of a token, in the order of their addresses."""
+    if visible.all:
+        rows = index_reads.contributors(connection, workspace, token_id)
+        return [dict(row) for row in rows]
+    by_model = totals_by_model.contributors_by_model(connection, workspace, token_id)
+    return _by_address(row for row in by_model if row["name"] in visible)
+
+
+def _by_address(rows: Iterable[RowMapping]) -> list[Json]:
+    found: list[Json] = []
+    for row in rows:
+        address = row["contributor_address"]
+        if not found or found[-1]["contributor_address"] != address:
+            found.append(
+                {
+                    "contributor_address": address,
+                    "version_count": 0,
+                    "last_registered_timestamp": 0,
+                }
+            )
+        _add(found[-1], row)
+    return found
+
+
+def _nothing_of(token_id: str) -> Json:
+    return {
+        "token_id": token_id,
+        "model_count": 0,
+        "version_count": 0,
+        "last_registered_timestamp": 0,
+    }
+
+
+def _add_model(total: Json, row: Mapping[str, Any]) -> None:
+    total["model_count"] += 1
+    _add(total, row)
+
+
+def _add(total: Json, row: Mapping[str, Any]) -> None:
+    total["version_count"] += row["version_count"]
+    total["last_registered_timestamp"] = max(
+        total["last_registered_timestamp"], row["last_registered_timestamp"]
+    )

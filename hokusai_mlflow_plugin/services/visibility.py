@@ -1,0 +1,73 @@
+"""Which registered models an answer may speak of.
+
+The web layer knows who asks; a question gets a :class:`Visible` and leaves out what it hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+MayRead = Callable[[str], bool]
+"""Whether the asker may read the registered model of this name."""
+Row = TypeVar("Row")
+Position = TypeVar("Position")
+
+_REFILL = 1000
+"""Rows asked for at once where a page has to be filled up."""
+
+
+class Visible:
+    """The models that the asker may read; each name is asked for once."""
+
+    def __init__(self, may_read: MayRead | None = None) -> None:
+        self._may_read = may_read
+        self._known: dict[str, bool] = {}
+
+    @property
+    def all(self) -> bool:
+        """Whether nothing is hidden, so that nothing needs to be filtered."""
+        return self._may_read is None
+
+    def __contains__(self, name: object) -> bool:
+        if self._may_read is None:
+            return True
+        if not isinstance(name, str):
+            return False
+        if name not in self._known:
+            self._known[name] = self._may_read(name)
+        return self._known[name]
+
+
+EVERYTHING = Visible()
+
+
+def fill(
+    fetch: Callable[[Position, int], Sequence[Row]],
+    position_of: Callable[[Row], Position],
+    start: Position,
+    count: int,
+    is_visible: Callable[[Row], bool],
+) -> list[Row]:
+    """The first ``count`` visible rows after ``start``, or all that are left.
+
+    Asks for further rows until the page is full, so that a short page means the last one, and a
+    next page means a visible row on it: nothing tells how many rows were left out.
+
+    Args:
+        fetch: Rows after a position, at most so many.
+        position_of: The position of a row.
+        start: Where the page begins.
+        count: How many rows are wanted.
+        is_visible: Whether a row may be shown.
+    """
+    found: list[Row] = []
+    wanted = count
+    while len(found) < count:
+        rows = fetch(start, wanted)
+        found.extend(row for row in rows if is_visible(row))
+        if len(rows) < wanted:
+            break
+        start = position_of(rows[-1])
+        wanted = max(wanted, _REFILL)
+    return found[:count]
