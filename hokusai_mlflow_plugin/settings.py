@@ -30,6 +30,7 @@ class Policy(str, Enum):
 
     STAGED = "staged"
     STRICT = "strict"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True)

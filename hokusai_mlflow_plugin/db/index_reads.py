@@ -176,12 +176,12 @@ def decided_version(
     return connection.execute(query).mappings().one_or_none()
 
 
-def model_exists(connection: Connection, model: ModelId) -> bool:
-    """Whether a registered model has this name, tokenised or not."""
+def stored_name(connection: Connection, model: ModelId) -> str | None:
+    """The name of a registered model as it is stored, or None; MySQL finds it in any case."""
     query = select(registered_models.c.name).where(
         registered_models.c.workspace == model.workspace, registered_models.c.name == model.name
     )
-    return connection.execute(query).first() is not None
+    return connection.scalars(query).first()
 
 
 def tokens(

@@ -148,3 +148,23 @@ delivery_attempts = Table(
     Column("http_status", Integer),
     Column("error", Text),
 )
+
+policy_findings = Table(
+    "hokusai_policy_findings",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    # 0 for a finding on the registered model itself.
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("creation_time", BigInteger, nullable=False),
+    Column("codes", String(500), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("found_time", BigInteger, nullable=False),
+)
+
+state = Table(
+    "hokusai_state",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("value", String(32), nullable=False),
+)

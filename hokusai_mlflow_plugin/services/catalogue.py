@@ -103,7 +103,8 @@ def lineage(
     position = pages.decode(page_token, question, (int,))
     after = 0 if position is None else int(position[0])
     rows = index_reads.lineage_page(connection, model, after, max_results + 1)
-    if not rows and not index_reads.model_exists(connection, model):
+    stored = rows[0]["name"] if rows else index_reads.stored_name(connection, model)
+    if stored is None or stored not in visible:
         raise ModelNotFound(name)
     preceding = _key(rows[0]) if rows and rows[0]["version"] <= after else None
     following = rows[1:] if preceding else rows

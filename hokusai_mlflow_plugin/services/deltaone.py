@@ -44,12 +44,13 @@ def detect(
     """
     model = ModelId(workspace, name)
     row = index_reads.decided_version(connection, model, version)
+    stored = row["name"] if row else index_reads.stored_name(connection, model)
+    if stored is None or stored not in visible:
+        raise ModelNotFound(name)
     if row is None:
-        if not index_reads.model_exists(connection, model):
-            raise ModelNotFound(name)
         if version is not None:
             raise InvalidRequest(f"Version {version} of this model is not a tokenised version.")
-        return {"name": name, "version": None, "achieved": False, "decision": None, "history": []}
+        return {"name": stored, "version": None, "achieved": False, "decision": None, "history": []}
     decision = decision_json(row, visible)
     key = VersionId(workspace, row["name"], row["version"])
     past = decision_reads.history(connection, key, row["creation_time"])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db import index_writes, series_sql
+from hokusai_mlflow_plugin.db import index_writes, policy_sql, series_sql
 from hokusai_mlflow_plugin.db.index_writes import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.series_sql import Surroundings
@@ -33,6 +33,7 @@ from hokusai_mlflow_plugin.domain.tags import (
     token_tags,
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
+from hokusai_mlflow_plugin.services import policy
 from hokusai_mlflow_plugin.services.decisions import Judge, decide_version, needs_decision
 from hokusai_mlflow_plugin.settings import Policy
 
@@ -82,14 +83,15 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
     """
     for model, new_name in changes.renamed:
         index_writes.rename_model(connection, model, new_name)
+        policy_sql.rename_model(connection, model, new_name)
     for model in sorted(changes.deleted_models):
         index_writes.remove_model(connection, model)
     for key in sorted(changes.deleted):
         index_writes.remove(connection, key)
     for model in sorted(changes.retagged_models):
-        _check_model(connection, model)
+        _apply_model(connection, judge, model)
     for created in changes.created:
-        _apply(connection, judge, created.version, Write(created.tags, created=True))
+        _judge_write(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
         _apply_retagged(connection, judge, key, changes.retagged[key])
 
@@ -102,12 +104,27 @@ def _apply_retagged(
         return
     tags = index_writes.read_tags(connection, version.id, RULED_TAGS)
     write = Write(tags, written, was_tokenised=version.indexed is not None)
-    if version.indexed is not None:
-        _refuse_locked(connection, version, write)
-    _apply(connection, judge, version, write)
+    _judge_write(connection, judge, version, write)
+
+
+def _judge_write(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
+    """Apply a write or refuse it; under the audit policy put the refusal on record instead."""
+    audited = judge.settings.policy is Policy.AUDIT
+    try:
+        _apply(connection, judge, version, write)
+    except (TagsRefused, TagsLocked) as refusal:
+        if not audited:
+            raise
+        index_writes.remove(connection, version.id)
+        policy.record(connection, version.id, version.creation_time_ms, refusal)
+    else:
+        if audited:
+            policy_sql.remove(connection, version.id)
 
 
 def _apply(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
+    if version.indexed is not None:
+        _refuse_locked(connection, version, write)
     surroundings = _surroundings(connection, version, write.tags)
     context = Context(
         surroundings.model_token,
@@ -172,6 +189,15 @@ def _refuse_locked(connection: Connection, version: Version, write: Write) -> No
         locked |= payee
     if locked:
         raise TagsLocked(_subject(version.id), sorted(locked))
+
+
+def _apply_model(connection: Connection, judge: Judge, model: ModelId) -> None:
+    try:
+        _check_model(connection, model)
+    except TagsRefused as refusal:
+        if judge.settings.policy is not Policy.AUDIT:
+            raise
+        policy.record_model(connection, model, refusal)
 
 
 def _check_model(connection: Connection, model: ModelId) -> None:

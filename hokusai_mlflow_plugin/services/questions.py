@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import shown
-from hokusai_mlflow_plugin.services import catalogue, deltaone, rewards
+from hokusai_mlflow_plugin.services import catalogue, deltaone, policy, rewards
 
 Question = Callable[..., dict[str, Any]]
 """Takes a connection, a workspace and its parameters by name."""
@@ -37,4 +37,5 @@ QUESTIONS: Mapping[str, Question] = {
     "tags/validate": _validate_tags,
     "deltaone/detect": deltaone.detect,
     "reward-events/list": rewards.list_events,
+    "policy/list": policy.list_findings,
 }

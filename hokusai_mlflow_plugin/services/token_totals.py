@@ -6,7 +6,7 @@ models that they may read, so that no count speaks of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -43,9 +43,7 @@ def tokens(
         start = (batch[-1]["token_id"], batch[-1]["name"])
 
 
-def token(
-    connection: Connection, workspace: str, token_id: str, visible: Visible
-) -> Json | None:
+def token(connection: Connection, workspace: str, token_id: str, visible: Visible) -> Json | None:
     """The totals of one token, or None where no version of it may be read."""
     if visible.all:
         row = index_reads.token(connection, workspace, token_id)
@@ -94,12 +92,12 @@ def _nothing_of(token_id: str) -> Json:
     }
 
 
-def _add_model(total: Json, row: Mapping[str, Any]) -> None:
+def _add_model(total: Json, row: RowMapping) -> None:
     total["model_count"] += 1
     _add(total, row)
 
 
-def _add(total: Json, row: Mapping[str, Any]) -> None:
+def _add(total: Json, row: RowMapping) -> None:
     total["version_count"] += row["version_count"]
     total["last_registered_timestamp"] = max(
         total["last_registered_timestamp"], row["last_registered_timestamp"]

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from inspect import signature
 from typing import Any
 
 import requests
-from flask import Flask
+from flask import Flask, g, has_request_context, request
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -30,6 +33,7 @@ from mlflow.store.model_registry.dbmodels.models import (
 )
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+from mlflow.utils.workspace_context import get_request_workspace
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME as DEFAULT_WORKSPACE
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -43,6 +47,8 @@ from hokusai_mlflow_plugin.domain.errors import (
 )
 
 __all__ = [
+    "AUTH_ADMIN_BOOTSTRAPPED",
+    "AUTH_GATEWAY_TOKEN",
     "DEFAULT_WORKSPACE",
     "RegistryConflict",
     "RegistryInvalidRequest",
@@ -52,6 +58,12 @@ __all__ = [
     "SqlRegisteredModel",
     "SqlRegisteredModelTag",
     "WorkspaceAwareSqlAlchemyStore",
+    "api_prefixes",
+    "auth_can_read",
+    "auth_module",
+    "auth_reader",
+    "auth_withheld_fields",
+    "authenticated_user",
     "engine_of",
     "is_database_uri",
     "managed_session",
@@ -61,11 +73,16 @@ __all__ = [
     "server_app",
     "server_registry_store",
     "server_tracking_uri",
-    "static_prefix",
     "translate",
     "webhook_session",
     "workspaces_enabled",
 ]
+
+
+AUTH_ADMIN_BOOTSTRAPPED = "_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED"
+"""Environment variable: workers need not create the administrator any more (MLflow 3.16)."""
+AUTH_GATEWAY_TOKEN = "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"
+"""Environment variable: the password of this server's own jobs at its AI gateway (MLflow 3.11)."""
 
 
 class RegistryInvalidRequest(MlflowException, ValueError):
@@ -157,11 +174,14 @@ def server_registry_store() -> object:
     return _get_model_registry_store()
 
 
-def static_prefix() -> str:
-    """MLflow's ``--static-prefix``, or nothing."""
-    from mlflow.server.handlers import _add_static_prefix
+def api_prefixes(base_path: str) -> tuple[str, str]:
+    """Where the server's REST API has a base path: for clients, and for its own web pages.
 
-    return str(_add_static_prefix(""))
+    Both carry ``--static-prefix`` from MLflow 3.12 on; before, only the second.
+    """
+    from mlflow.server.handlers import _get_ajax_path, _get_rest_path
+
+    return str(_get_rest_path(base_path)), str(_get_ajax_path(base_path))
 
 
 def servable(app: Flask) -> Any:
@@ -198,3 +218,67 @@ def webhook_session(url: str, *, allow_private: bool) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, SSRFProtectedHTTPAdapter())
     return session
+
+
+def auth_module() -> Any:
+    """MLflow's basic-auth; importing it reads its configuration, and needs the extra ``auth``."""
+    from mlflow.server import auth
+
+    return auth
+
+
+def authenticated_user() -> str | None:
+    """The user whom MLflow's basic-auth let in with this request; None without it."""
+    if not has_request_context():
+        return None
+    if user := g.get("mlflow_authenticated_user"):  # set by MLflow 3.14 and later
+        return str(user)
+    auth = sys.modules.get("mlflow.server.auth")
+    if auth is None or not auth.is_auth_enabled() or request.authorization is None:
+        return None
+    return str(auth.authenticate_request().username)
+
+
+def auth_reader(username: str) -> Callable[[str], bool]:
+    """Whether a user sees the versions of a model in MLflow's own ``model-versions/search``.
+
+    As ``filter_search_model_versions`` has it, in the request's workspace.
+    """
+    auth = auth_module()
+    by_roles = getattr(auth, "_rm_or_prompt_version_read_predicate", None) or getattr(
+        auth, "_rm_or_prompt_read_predicate", None
+    )
+    if by_roles is not None:  # MLflow 3.13 and later
+        can_read = by_roles(username)
+        return lambda name: bool(can_read(RegisteredModel(name)))
+    permissions = auth.store.list_registered_model_permissions(username)
+    explicit = {p.name: auth.get_permission(p.permission).can_read for p in permissions}
+    inherited = auth.get_permission(auth.auth_config.default_permission)
+    if workspaces_enabled():
+        inherited = auth._workspace_permission(username, get_request_workspace())
+    return lambda name: bool(explicit.get(name, inherited.can_read))
+
+
+def auth_can_read(username: str, name: str) -> bool:
+    """Whether a user has READ on one model, whatever lists may show of it.
+
+    Since MLflow 3.13 a grant on the workspace can show models in lists that it does not open.
+    """
+    auth = auth_module()
+    if not auth_reader(username)(name):
+        return False
+    by_roles = hasattr(auth, "_rm_or_prompt_read_predicate")
+    return not by_roles or bool(auth._graphql_can_read_model(name, username))
+
+
+def auth_withheld_fields(username: str) -> frozenset[str]:
+    """Fields of a version that a user may not see, because they tell of its run or logged model.
+
+    As ``_withhold_denied_version_siblings`` has it (MLflow 3.17).
+    """
+    auth = auth_module()
+    fields_by_type = getattr(auth, "_MODEL_VERSION_SIBLING_FIELDS", None)
+    if fields_by_type is None:
+        return frozenset()
+    denied = auth._denied_sibling_tiers(username, tuple(fields_by_type))
+    return frozenset(field for each in denied for field in fields_by_type[each])

@@ -23,6 +23,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat import (
     translate,
     workspaces_enabled,
 )
+from hokusai_mlflow_plugin.store.retries import retry_deadlocks
 from hokusai_mlflow_plugin.store.session import session_maker
 
 SCHEME_PREFIX = "hokusai+"
@@ -83,6 +84,7 @@ class TokenAwareRegistry:
         return self.ask(QUESTIONS[path], **parameters)
 
 
+@retry_deadlocks
 class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
     """MLflow's SQL registry store with the token rules enforced (single tenant)."""
 
@@ -91,6 +93,7 @@ class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
         self._listen(tracking_uri)
 
 
+@retry_deadlocks
 class WorkspaceAwareHokusaiStore(TokenAwareRegistry, WorkspaceAwareSqlAlchemyStore):
     """The same, inside the workspace of the request."""
 

@@ -1,0 +1,85 @@
+"""Trying a write again that the database gave up in favour of another.
+
+Two transactions can still deadlock over rows that MLflow alone touches: its stage transitions
+lock versions before their model (MLflow 3.17). The database rolls one of the two back whole;
+running it again is safe, and better than a 503, for which MLflow's clients wait.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import DBAPIError
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+_logger = logging.getLogger(__name__)
+
+WRITES = (
+    "create_registered_model",
+    "update_registered_model",
+    "rename_registered_model",
+    "delete_registered_model",
+    "set_registered_model_tag",
+    "delete_registered_model_tag",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+    "create_model_version",
+    "update_model_version",
+    "transition_model_version_stage",
+    "delete_model_version",
+    "set_model_version_tag",
+    "delete_model_version_tag",
+)
+"""Methods of MLflow's store that write to the registry, each in one transaction."""
+
+_ATTEMPTS = 6
+_SQLSTATES = ("40P01", "40001")  # PostgreSQL: deadlock, serialization failure
+_MYSQL_CODES = (1213, 1205)  # deadlock, lock wait timeout
+
+C = TypeVar("C", bound=type)
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether the database rolled a transaction back so that another could go on."""
+    cause = error.__cause__ if isinstance(error, MlflowException) else error
+    if not isinstance(cause, DBAPIError):
+        return False
+    driver_error: Any = cause.orig
+    if getattr(driver_error, "sqlstate", None) in _SQLSTATES:
+        return True
+    arguments = getattr(driver_error, "args", ())
+    return bool(arguments) and arguments[0] in _MYSQL_CODES
+
+
+_again = Retrying(
+    retry=retry_if_exception(is_deadlock),
+    stop=stop_after_attempt(_ATTEMPTS),
+    wait=wait_random_exponential(multiplier=0.02, max=1),
+    before_sleep=before_sleep_log(_logger, logging.INFO),
+    reraise=True,
+)
+
+
+def retry_deadlocks(store_class: C) -> C:
+    """Class decorator: every write of an MLflow store is tried again after a deadlock."""
+    for name in WRITES:
+        setattr(store_class, name, _retried(getattr(store_class, name)))
+    return store_class
+
+
+def _retried(write: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(write)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return _again(write, *args, **kwargs)
+
+    return wrapper

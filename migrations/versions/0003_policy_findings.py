@@ -1,0 +1,45 @@
+"""What the audit policy let pass, and whether data from before the plugin is indexed.
+
+Revision ID: 0003
+Revises: 0002
+Create Date: 2026-11-24
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from hokusai_mlflow_plugin.db.types import as_in_mlflow
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    op.create_table(
+        "hokusai_policy_findings",
+        sa.Column("workspace", as_in_mlflow(connection, "workspace", 63), nullable=False),
+        sa.Column("name", as_in_mlflow(connection, "name", 256), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("creation_time", sa.BigInteger, nullable=False),
+        sa.Column("codes", sa.String(500), nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.Column("found_time", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("workspace", "name", "version", name="pk_hokusai_policy_findings"),
+    )
+    state = op.create_table(
+        "hokusai_state",
+        sa.Column("key", sa.String(32), nullable=False),
+        sa.Column("value", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_hokusai_state"),
+    )
+    op.bulk_insert(state, [{"key": "backfill", "value": "pending"}])
+
+
+def downgrade() -> None:
+    op.drop_table("hokusai_state")
+    op.drop_table("hokusai_policy_findings")
