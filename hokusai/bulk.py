@@ -1,0 +1,54 @@
+"""Registering many models at once.
+
+Source: specification section "Bulk Operations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from hokusai.entities import TokenizedModel
+from hokusai.errors import RequestRefused
+
+_SHORT_NAMES = {"uri": "model_uri", "metric": "benchmark_metric", "value": "benchmark_value"}
+_REQUIRED = ("model_uri", "name", "token_id", "benchmark_metric", "benchmark_value")
+
+
+def register_each(
+    register: Callable[..., TokenizedModel],
+    items: Iterable[Mapping[str, Any]],
+    *,
+    progress: bool,
+) -> list[TokenizedModel | Exception]:
+    """One result per item, in order: the registered model or the error."""
+    from tqdm.auto import tqdm  # noqa: PLC0415  # of no use to whoever registers one model
+
+    results: list[TokenizedModel | Exception] = []
+    for item in tqdm(items, desc="Registering models", unit="model", disable=not progress):
+        try:
+            results.append(register(**_parameters(item)))
+        except Exception as error:  # the others have nothing to do with this one's fault
+            results.append(error)
+    return results
+
+
+def _parameters(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of one registration.
+
+    Raises:
+        RequestRefused: A parameter is missing, unknown, or given under both of its names.
+    """
+    parameters: dict[str, Any] = {}
+    faults: list[str] = []
+    for key, value in item.items():
+        name = _SHORT_NAMES.get(key, key)
+        if name in parameters:
+            faults.append(f"{name} is given twice")
+        elif name not in (*_REQUIRED, "tags"):
+            faults.append(f"{key} is unknown")
+        parameters[name] = value
+    faults += [f"{name} is missing" for name in _REQUIRED if name not in parameters]
+    if faults:
+        raise RequestRefused(f"The item cannot be registered: {', '.join(faults)}.")
+    return parameters

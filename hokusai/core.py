@@ -1,0 +1,195 @@
+"""The token-aware model registry in Python.
+
+Source: specification sections "Usage Guide" and "API Reference", design section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from hokusai.bulk import register_each
+from hokusai.entities import (
+    LineageVersion,
+    TokenizedModel,
+    as_over_rest,
+    version_from_json,
+)
+from hokusai.errors import NotTokenised, translated
+from hokusai.lineage import Lineage
+from hokusai.mlflow_compat import resolve_uris, selected
+from hokusai.registration import registration_tags, require_valid, text_tags
+from hokusai.transport import Transport, every, open_transport, store_uri
+from hokusai_mlflow_plugin.domain.tags import check_registration, is_prompt
+
+
+class ModelRegistry:
+    """MLflow's model registry, with the tokens of its versions.
+
+    What is not given is taken from MLflow's own configuration at this moment, as ``MlflowClient``
+    does it: ``mlflow.set_registry_uri``, ``MLFLOW_REGISTRY_URI``, and so on. A server is spoken to
+    over REST; a database, that of a bare MLflow installation included, is opened in this process
+    with the token rules enforced.
+
+    Args:
+        registry_uri: The registry, as for ``MlflowClient``.
+        tracking_uri: Where runs are, as for ``MlflowClient``.
+
+    Raises:
+        NotTokenAware: The registry is one of files, or another one that knows no tokens.
+    """
+
+    def __init__(self, registry_uri: str | None = None, tracking_uri: str | None = None) -> None:
+        registry_uri, self.tracking_uri = resolve_uris(registry_uri, tracking_uri)
+        self.registry_uri = store_uri(registry_uri)
+        """Where MLflow's own functions find the same registry: a server, or ``hokusai+…``."""
+
+    @translated()
+    def register_tokenized_model(
+        self,
+        model_uri: str,
+        name: str,
+        token_id: str,
+        benchmark_metric: str,
+        benchmark_value: str | float,
+        tags: Mapping[str, Any] | None = None,
+    ) -> TokenizedModel:
+        """Register a model as one new version that carries a token.
+
+        It is checked in this process, then by the registry, and only then created: one version,
+        all tags in one request. ``mlflow.register_model`` does it, so every model URI is taken
+        that it takes. While it runs, MLflow's own functions in other threads, too, work on this
+        registry.
+
+        Args:
+            model_uri: The model, e.g. ``runs:/RUN_ID/model``.
+            name: Name of the registered model; it is created where there is none.
+            token_id: The token, e.g. ``IMG-001``.
+            benchmark_metric: The metric that improvements are measured by.
+            benchmark_value: Its value; a number is written as ``str`` writes it.
+            tags: More tags of the version.
+
+        Returns:
+            The registered model, with ``version``, ``model_version`` and ``token_id``.
+
+        Raises:
+            RequestRefused: A ``ValueError`` with every fault found (R6); no version was made.
+        """
+        given = registration_tags(token_id, benchmark_metric, benchmark_value, tags)
+        require_valid(self._transport, given)
+        with selected(self.registry_uri, self.tracking_uri):
+            version = mlflow.register_model(model_uri, name, tags=given)
+        model = self._client.get_registered_model(name)
+        return TokenizedModel(model, as_over_rest(version), str(token_id))
+
+    def register_tokenized_models(
+        self, items: Iterable[Mapping[str, Any]], *, progress: bool = True
+    ) -> list[TokenizedModel | Exception]:
+        """Register many models, one after the other, whatever becomes of each.
+
+        Args:
+            items: The parameters of :meth:`register_tokenized_model`, by their names or by
+                the short ones ``uri``, ``metric`` and ``value``.
+            progress: Whether to show a progress bar.
+
+        Returns:
+            For each item, in order, the registered model or the error.
+        """
+        return register_each(self.register_tokenized_model, items, progress=progress)
+
+    @translated()
+    def get_tokenized_model(self, name: str, version: str | int | None = None) -> ModelVersion:
+        """A tokenised version of a model, by default the latest one.
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``; there is no such version or model.
+            NotTokenised: The version carries no complete and valid token tags, or without
+                ``version``, the model has none that does.
+        """
+        number = self._latest_tokenised(name) if version is None else str(version)
+        found = self._client.get_model_version(name, number)
+        if not _is_tokenised(found):
+            raise NotTokenised(
+                f"Version {number} of model {name!r} carries no token. get_model_lineage lists "
+                "the versions that do."
+            )
+        return as_over_rest(found)
+
+    @translated()
+    def list_models_by_token(self, token_id: str) -> list[ModelVersion]:
+        """All tokenised versions of a token, newest first; an unknown token has none.
+
+        Raises:
+            RequestRefused: The token id is malformed.
+        """
+        route = "model-versions/list-by-token"
+        found = every(self._transport, route, "model_versions", token_id=str(token_id))
+        return [version_from_json(version) for version in found]
+
+    @translated()
+    def get_latest_model_version(self, name: str) -> ModelVersion:
+        """The version of a model with the highest number, tokenised or not.
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``; there is no such model.
+            NotTokenised: The model has no version.
+        """
+        latest = self._latest(name)
+        if latest is None:
+            raise NotTokenised(f"Model {name!r} has no version yet.")
+        return as_over_rest(self._client.get_model_version(name, str(latest.version)))
+
+    @translated()
+    def get_model_lineage(self, name: str) -> Lineage:
+        """All tokenised versions of a model, oldest first, each with what it improves on.
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``; there is no such model.
+        """
+        found = every(self._transport, "registered-models/lineage", "lineage", name=name)
+        return Lineage(name, (LineageVersion.from_json(item) for item in found))
+
+    def validate_hokusai_tags(self, tags: Mapping[str, Any]) -> bool:
+        """Whether a version could be registered with these tags, as far as this process knows.
+
+        The registry may know more: the token of the registered model, its own metric catalogue.
+        """
+        return not check_registration(text_tags(tags))
+
+    @translated()
+    def ask(self, route: str, **parameters: Any) -> Mapping[str, Any]:
+        """The answer of any GET route of the registry, e.g. ``ask("tokens/list", prefix="IMG")``.
+
+        Raises:
+            RequestRefused: A parameter cannot be used.
+        """
+        return self._transport.get(route, **parameters)
+
+    @property
+    def _client(self) -> MlflowClient:
+        return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.registry_uri)
+
+    @property
+    def _transport(self) -> Transport:
+        return open_transport(self.registry_uri, self.tracking_uri)
+
+    def _latest(self, name: str) -> ModelVersion | None:
+        by_stage = self._client.get_registered_model(name).latest_versions
+        return max(by_stage, key=lambda version: int(version.version), default=None)
+
+    def _latest_tokenised(self, name: str) -> str:
+        latest = self._latest(name)
+        if latest is not None and _is_tokenised(latest):
+            return str(latest.version)
+        lineage = self.get_model_lineage(name)
+        if not lineage:
+            raise NotTokenised(f"No version of model {name!r} carries a token.")
+        return str(lineage[-1].version)
+
+
+def _is_tokenised(version: ModelVersion) -> bool:
+    return not is_prompt(version.tags) and not check_registration(version.tags)

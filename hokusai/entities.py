@@ -1,0 +1,117 @@
+"""What the client answers with: MLflow's own entities, and what a token adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.protos.model_registry_pb2 import ModelVersion as ProtoModelVersion
+from mlflow.utils.proto_json_utils import parse_dict
+
+
+class TokenizedModel(RegisteredModel):
+    """A registered model, and the version that a registration made of it."""
+
+    def __init__(self, model: RegisteredModel, model_version: ModelVersion, token_id: str) -> None:
+        # Every field, also those that a later MLflow adds.
+        self.__dict__.update(vars(model))
+        self._model_version = model_version
+        self._token_id = token_id
+
+    @property
+    def version(self) -> str:
+        """Number of the version that was registered."""
+        return str(self._model_version.version)
+
+    @property
+    def model_version(self) -> ModelVersion:
+        """The version that was registered."""
+        return self._model_version
+
+    @property
+    def token_id(self) -> str:
+        """Its token."""
+        return self._token_id
+
+    @classmethod
+    def _properties(cls) -> list[str]:
+        return sorted({*RegisteredModel._properties(), *cls._get_properties_helper()})
+
+
+@dataclass(frozen=True)
+class ParentVersion:
+    """The version that another one improves on (R12)."""
+
+    name: str
+    version: str
+    relation: str
+    """What makes it the parent: ``previous_version``, ``copy`` or ``preceding``."""
+
+
+class LineageVersion(ModelVersion):
+    """A tokenised version with its place in the improvement history."""
+
+    _item: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, item: Mapping[str, Any]) -> LineageVersion:
+        """One item of the route ``registered-models/lineage``."""
+        found: LineageVersion = cls.from_proto(_proto(item["model_version"]))
+        found._item = item
+        return found
+
+    @property
+    def token_id(self) -> str:
+        """Its token."""
+        return str(self._item["token_id"])
+
+    @property
+    def benchmark_metric(self) -> str:
+        """Name of the metric that its value is of."""
+        return str(self._item["benchmark_metric"])
+
+    @property
+    def benchmark_value(self) -> str:
+        """The value, as the tag writes it."""
+        return str(self._item["benchmark_value"])
+
+    @property
+    def contributor_address(self) -> str | None:
+        """The contributor's Ethereum address in lower case; None where nobody can be paid."""
+        return self._item["contributor_address"]
+
+    @property
+    def parent(self) -> ParentVersion | None:
+        """The version that it improves on; None for a first one."""
+        parent = self._item["parent"]
+        return None if parent is None else ParentVersion(**parent)
+
+    @property
+    def decision(self) -> dict[str, Any] | None:
+        """What the registry decided about it; None where it has decided nothing."""
+        return self._item.get("decision")
+
+    @classmethod
+    def _properties(cls) -> list[str]:
+        return sorted({*ModelVersion._properties(), *cls._get_properties_helper()})
+
+
+def version_from_json(version: Mapping[str, Any]) -> ModelVersion:
+    """A model version in the JSON of MLflow's registry API, as MLflow's client has it."""
+    return ModelVersion.from_proto(_proto(version))
+
+
+def as_over_rest(version: ModelVersion) -> ModelVersion:
+    """A version as a client gets it from a server.
+
+    MLflow's SQL store gives version numbers as ``int``, its REST store as ``str`` (MLflow 3.17).
+    """
+    return ModelVersion.from_proto(version.to_proto())
+
+
+def _proto(version: Mapping[str, Any]) -> ProtoModelVersion:
+    message = ProtoModelVersion()
+    parse_dict(dict(version), message)
+    return message

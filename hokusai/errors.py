@@ -1,0 +1,57 @@
+"""What the client raises, and the translation of what MLflow and the rules raise.
+
+Source: design R6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    FEATURE_DISABLED,
+    INVALID_PARAMETER_VALUE,
+    RESOURCE_CONFLICT,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
+
+from hokusai_mlflow_plugin.domain.errors import HokusaiError
+
+_REFUSALS = {ErrorCode.Name(code): code for code in (INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT)}
+
+
+class RequestRefused(HokusaiError, MlflowException, ValueError):
+    """The request breaks a rule, whether the client or the registry found that (R6)."""
+
+    def __init__(self, message: str, error_code: int = INVALID_PARAMETER_VALUE) -> None:
+        # mypy does not see MLflow's base class (pyproject.toml).
+        super().__init__(message, error_code=error_code)  # type: ignore[call-arg]
+
+
+class NotTokenAware(HokusaiError, MlflowException):
+    """The registry URI leads to a registry that knows no tokens."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, error_code=FEATURE_DISABLED)  # type: ignore[call-arg]
+
+
+class NotTokenised(HokusaiError, MlflowException, LookupError):
+    """The version exists, but it is no tokenised one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, error_code=RESOURCE_DOES_NOT_EXIST)  # type: ignore[call-arg]
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn every refusal into a :class:`RequestRefused`; other errors pass as they are."""
+    try:
+        yield
+    except RequestRefused:
+        raise
+    except MlflowException as error:
+        if (code := _REFUSALS.get(error.error_code)) is None:
+            raise
+        raise RequestRefused(error.message, code) from error

@@ -1,0 +1,1 @@
+"""Judging models: whether one improves on what its token had before."""

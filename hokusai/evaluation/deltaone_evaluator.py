@@ -1,0 +1,108 @@
+"""DeltaOne: whether a model improved by at least one percentage point.
+
+Both functions read what the registry decided when the version was written. Asking changes nothing,
+however often. Source: specification section "Integration with DeltaOne", design R9 and R10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hokusai.core import ModelRegistry
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The version that a decision was measured against, and its value."""
+
+    name: str
+    version: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the registry concluded about a tokenised version, and why."""
+
+    name: str
+    version: str
+    outcome: str
+    """``baseline``, ``achieved``, ``below_threshold``, ``regressed``, ``direction_unknown`` or
+    ``copy`` (R10)."""
+    direction: str | None
+    """``maximize`` or ``minimize``; None where nobody said."""
+    value: str
+    baseline: Comparison | None
+    improvement_pp: str | None
+    """In percentage points, an exact decimal; None where nothing was compared."""
+    reason: str
+    """A sentence."""
+    evidence: str
+    """``run_backed``, ``mismatch`` or ``claimed``."""
+    decided_timestamp: int
+    """Epoch milliseconds."""
+    logged_value: str | None = None
+    """What the run logged for the metric, where it did."""
+
+    @property
+    def achieved(self) -> bool:
+        """Whether it is a DeltaOne."""
+        return self.outcome == "achieved"
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version}: {self.outcome}. {self.reason}"
+
+
+def detect_delta_one(name: str, registry: ModelRegistry | None = None) -> bool:
+    """Whether the latest tokenised version of a model achieved DeltaOne.
+
+    Args:
+        name: Name of the registered model.
+        registry: The registry; by default that of MLflow's own configuration.
+
+    Raises:
+        MlflowException: ``RESOURCE_DOES_NOT_EXIST``; there is no such model.
+    """
+    return bool(_detect(name, None, registry)["achieved"])
+
+
+def explain_delta_one(
+    name: str, version: str | int | None = None, registry: ModelRegistry | None = None
+) -> Decision | None:
+    """The decision on a version of a model, by default its latest tokenised one.
+
+    Args:
+        name: Name of the registered model.
+        version: Number of a tokenised version.
+        registry: The registry; by default that of MLflow's own configuration.
+
+    Returns:
+        The decision; None where the model has no tokenised version, or where the version is older
+        than the plugin.
+
+    Raises:
+        MlflowException: There is no such model, or the version is not tokenised.
+    """
+    found = _detect(name, version, registry)
+    return None if found["decision"] is None else _decision(found)
+
+
+def _detect(
+    name: str, version: str | int | None, registry: ModelRegistry | None
+) -> Mapping[str, Any]:
+    asked = ModelRegistry() if registry is None else registry
+    parameters: dict[str, Any] = {} if version is None else {"version": int(version)}
+    return asked.ask("deltaone/detect", name=name, **parameters)
+
+
+def _decision(found: Mapping[str, Any]) -> Decision:
+    fields = dict(found["decision"])
+    baseline = fields.pop("baseline")
+    return Decision(
+        name=found["name"],
+        version=found["version"],
+        baseline=None if baseline is None else Comparison(**baseline),
+        **fields,
+    )

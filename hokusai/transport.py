@@ -1,0 +1,141 @@
+"""How the client asks a registry: over REST, or through the store in this process.
+
+Both give the same answers to the same routes (design section 3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from mlflow.store.db.db_types import DATABASE_ENGINES
+from mlflow.utils.rest_utils import http_request, verify_rest_response
+from mlflow.utils.uri import get_uri_scheme
+
+from hokusai.errors import NotTokenAware
+from hokusai.mlflow_compat import open_store, require_workspace_support
+
+ROOT = "/api/2.0/hokusai/"
+STORE_PREFIX = "hokusai+"
+_PAGE_SIZE = 1000
+"""The most that a registry gives at once."""
+_HOW_TO_SERVE = (
+    "'hokusai-mlflow server' starts one that is token-aware; so does 'mlflow server --app-name "
+    "hokusai --registry-store-uri hokusai+DATABASE_URI'."
+)
+
+Json = dict[str, Any]
+
+
+class Transport(Protocol):
+    """Puts a question to a registry, by the path of its REST route."""
+
+    def get(self, route: str, **parameters: Any) -> Json:
+        """The answer of a GET route."""
+
+    def post(self, route: str, **parameters: Any) -> Json:
+        """The answer of a POST route."""
+
+
+class StoreTransport:
+    """Asks a token-aware store in this process."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def get(self, route: str, **parameters: Any) -> Json:
+        answer: Json = self._store.answer(route, **parameters)
+        return answer
+
+    post = get
+
+
+class RestTransport:
+    """Asks a server, with the credentials, TLS settings and workspace of MLflow's own requests."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def get(self, route: str, **parameters: Any) -> Json:
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return self._request("GET", route, params=given)
+
+    def post(self, route: str, **parameters: Any) -> Json:
+        return self._request("POST", route, json=parameters)
+
+    def _request(self, method: str, route: str, **arguments: Any) -> Json:
+        require_workspace_support(self._store)
+        credentials = self._store.get_host_creds()
+        response = http_request(credentials, ROOT + route, method, **arguments)
+        body = _json_object(response.text)
+        if _is_foreign(response.status_code, body):
+            raise NotTokenAware(
+                f"The MLflow server at {_without_credentials(credentials.host)} does not have the "
+                f"Hokusai plugin: {method} {ROOT}{route} gave HTTP {response.status_code}. "
+                f"{_HOW_TO_SERVE}"
+            )
+        verify_rest_response(response, ROOT + route)
+        return body or {}
+
+
+def store_uri(registry_uri: str) -> str:
+    """The URI under which MLflow opens a registry with the token rules enforced.
+
+    A database is opened through the plugin's store, a server speaks for itself.
+
+    Raises:
+        NotTokenAware: The registry cannot be token-aware.
+    """
+    scheme = get_uri_scheme(registry_uri)
+    if scheme in DATABASE_ENGINES:
+        return STORE_PREFIX + registry_uri
+    if scheme in ("http", "https") or registry_uri.startswith(STORE_PREFIX):
+        return registry_uri
+    raise NotTokenAware(
+        f"The registry {_without_credentials(registry_uri)!r} cannot be token-aware: it is neither "
+        "a database nor a server. Set MLFLOW_REGISTRY_URI (or MLFLOW_TRACKING_URI) to a database "
+        f"such as sqlite:///mlflow.db, or to a server. {_HOW_TO_SERVE}"
+    )
+
+
+def open_transport(registry_uri: str, tracking_uri: str) -> Transport:
+    """The transport to a registry, by its :func:`store_uri`."""
+    store = open_store(registry_uri, tracking_uri)
+    in_process = registry_uri.startswith(STORE_PREFIX)
+    return StoreTransport(store) if in_process else RestTransport(store)
+
+
+def every(transport: Transport, route: str, key: str, **parameters: Any) -> Iterator[Json]:
+    """The items under ``key`` of all pages of a GET route."""
+    page_token: str | None = None
+    while True:
+        answer = transport.get(route, max_results=_PAGE_SIZE, page_token=page_token, **parameters)
+        yield from answer[key]
+        page_token = answer.get("next_page_token")
+        if not page_token:
+            return
+
+
+def _json_object(text: str) -> Json | None:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _is_foreign(status: int, body: Json | None) -> bool:
+    """Whether an answer cannot come from our routes: an unknown path, or a page for people."""
+    if status == HTTPStatus.OK:
+        return body is None
+    code = (body or {}).get("error_code")
+    unknown_path = status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+    return unknown_path and code in (None, "ENDPOINT_NOT_FOUND")
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
