@@ -169,6 +169,15 @@ class ModelRegistry:
         """
         return self._transport.get(route, **parameters)
 
+    @translated()
+    def every(self, route: str, key: str, **parameters: Any) -> list[Mapping[str, Any]]:
+        """The items under ``key`` of all pages of a GET route of the registry.
+
+        Raises:
+            RequestRefused: A parameter cannot be used.
+        """
+        return list(every(self._transport, route, key, **parameters))
+
     @property
     def _client(self) -> MlflowClient:
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.registry_uri)

@@ -60,7 +60,7 @@ class RestTransport:
         self._store = store
 
     def get(self, route: str, **parameters: Any) -> Json:
-        given = {name: value for name, value in parameters.items() if value is not None}
+        given = {name: _text(value) for name, value in parameters.items() if value is not None}
         return self._request("GET", route, params=given)
 
     def post(self, route: str, **parameters: Any) -> Json:
@@ -119,6 +119,11 @@ def every(transport: Transport, route: str, key: str, **parameters: Any) -> Iter
             return
 
 
+def _text(value: Any) -> str:
+    """A query parameter as the routes take it: truth in JSON's words."""
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
 def _json_object(text: str) -> Json | None:
     try:
         body = json.loads(text)
@@ -128,12 +133,11 @@ def _json_object(text: str) -> Json | None:
 
 
 def _is_foreign(status: int, body: Json | None) -> bool:
-    """Whether an answer cannot come from our routes: an unknown path, or a page for people."""
+    """Whether an answer cannot come from our routes: a page for people, or another error body."""
     if status == HTTPStatus.OK:
         return body is None
-    code = (body or {}).get("error_code")
     unknown_path = status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-    return unknown_path and code in (None, "ENDPOINT_NOT_FOUND")
+    return unknown_path and "error_code" not in (body or {})
 
 
 def _without_credentials(url: str) -> str:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from typing import Any
 
 from flask import Flask
+from mlflow.exceptions import MlflowException
 
+from hokusai_mlflow_plugin.basic_auth import BasicAuthAccess, authenticated_app
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.store import mlflow_compat
+from hokusai_mlflow_plugin.services import outbox
+from hokusai_mlflow_plugin.store import audit_log, mlflow_compat
 from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
-from hokusai_mlflow_plugin.web.blueprint import NAME, create_blueprint
+from hokusai_mlflow_plugin.web import logs, metrics
+from hokusai_mlflow_plugin.web.access import Access
+from hokusai_mlflow_plugin.web.asgi import limit_bodies
+from hokusai_mlflow_plugin.web.blueprint import NAME, Server, create_blueprint
+
+__all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
+
+_logger = logging.getLogger("hokusai.web")
 
 
 def create_app() -> Any:
@@ -23,25 +35,59 @@ def create_app() -> Any:
     """
     app = mlflow_compat.server_app()
     register(app)
-    return mlflow_compat.servable(app)
+    return limit_bodies(mlflow_compat.servable(app), _prefixes())
 
 
-def register(app: Flask) -> None:
+def create_basic_auth_app() -> Any:
+    """The server's app for ``mlflow server --app-name hokusai-basic-auth``.
+
+    Returns:
+        An ASGI app under uvicorn, else MLflow's Flask app.
+
+    Raises:
+        SettingsError: The server's registry store would not enforce the token rules.
+        MlflowException: The basic-auth configuration cannot be used.
+    """
+    app = mlflow_compat.server_app()
+    register(app, BasicAuthAccess())
+    return limit_bodies(authenticated_app(app), _prefixes())
+
+
+def register(app: Flask, access: Access | None = None) -> None:
     """Add our routes to MLflow's Flask app; a second call changes nothing.
 
     For ``mlflow.app`` plugins that bring their own authentication.
+
+    Args:
+        app: MLflow's Flask app, ``mlflow.server.app``.
+        access: What the sender of a request may do; by default everything.
 
     Raises:
         SettingsError: The server's registry store would not enforce the token rules.
     """
     _registry()
     if NAME not in app.blueprints:
-        blueprint = create_blueprint(_ask, mlflow_compat.translate, mlflow_compat.static_prefix())
-        app.register_blueprint(blueprint)
+        server = Server(_ask, mlflow_compat.translate, _prefixes(), access or Access())
+        app.register_blueprint(create_blueprint(server))
+        logs.write_to_stderr()
+        if metrics.is_exported():
+            audit_log.observers.append(metrics.count_requests(app, f"{NAME}.", _outbox_age_s))
+
+
+def _prefixes() -> tuple[str, str]:
+    return mlflow_compat.api_prefixes("/hokusai/")
 
 
 def _ask(question: Any, **parameters: Any) -> dict[str, Any]:
     return _registry().ask(question, **parameters)
+
+
+def _outbox_age_s() -> float:
+    try:
+        return _registry().ask(outbox.age_s)
+    except MlflowException:
+        _logger.warning("The age of the outbox could not be read.", exc_info=True)
+        return math.nan
 
 
 def _registry() -> TokenAwareRegistry:

@@ -10,28 +10,68 @@
     upper = "1"
     threshold = "0.005"     # the least improvement that is a DeltaOne
 
+    [metrics.accuracy]
+    threshold = "0.02"      # the rest stays as it is built in
+
 Source: design R8.
 """
 
 from __future__ import annotations
 
-import re
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Direction, Metric
+from hokusai_mlflow_plugin.domain.metric_catalogue import (
+    BUILT_IN,
+    DEFAULT_THRESHOLD,
+    Direction,
+    Metric,
+)
 from hokusai_mlflow_plugin.domain.metrics import is_metric_name
-from hokusai_mlflow_plugin.domain.values import parse_benchmark_value
+from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.domain.values import (
+    MAX_DIGITS,
+    MAX_FRACTION_DIGITS,
+    parse_benchmark_value,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib  # type: ignore[import-not-found]  # not needed on newer Python
+
+
+_TOP = "metrics"
+
+
+def _exact(value: object) -> Decimal | None:
+    """A number or text as a benchmark value would be read (R2)."""
+    if value is None:
+        return None
+    exact = None if isinstance(value, bool) else parse_benchmark_value(str(value))
+    if exact is None:
+        raise ValueError(
+            f"{shown(str(value))} is no decimal number of at most {MAX_DIGITS} digits, "
+            f"{MAX_FRACTION_DIGITS} of them after the point"
+        )
+    return exact
+
+
+_Exact = Annotated[Decimal, BeforeValidator(_exact)]
 
 
 class _Entry(BaseModel):
@@ -42,15 +82,12 @@ class _Entry(BaseModel):
     direction: Direction
     task: str = "custom"
     unit: str = "metric unit"
-    lower: Decimal | None = None
-    upper: Decimal | None = None
-    threshold: Annotated[Decimal, Field(gt=0)] = DEFAULT_THRESHOLD
+    lower: _Exact | None = None
+    upper: _Exact | None = None
+    threshold: Annotated[_Exact, Field(gt=0)] = DEFAULT_THRESHOLD
 
     @model_validator(mode="after")
     def _usable(self) -> _Entry:
-        for bound in (self.lower, self.upper, self.threshold):
-            if bound is not None and parse_benchmark_value(str(bound)) is None:
-                raise ValueError(f"{bound} does not fit 38 digits, 18 of them after the point")
         if self.lower is not None and self.upper is not None and self.lower >= self.upper:
             raise ValueError("lower must be less than upper")
         return self
@@ -58,6 +95,8 @@ class _Entry(BaseModel):
 
 def read_metrics_file(setting: str, path: Path) -> dict[str, Metric]:
     """The metrics of a file, by name.
+
+    A metric that is built in keeps what the file does not say.
 
     Args:
         setting: The setting that names the file, for messages.
@@ -68,50 +107,72 @@ def read_metrics_file(setting: str, path: Path) -> dict[str, Metric]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text, parse_float=Decimal)
+        document = _parse(text)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{setting}: cannot read {path}: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{setting}: {path}: {error}") from None
-    if extra := sorted(set(document) - {"metrics"}):
-        raise _fault(setting, path, text, extra[0], None, "only [metrics.NAME] tables are known")
-    tables = document.get("metrics", {})
-    return {name: _metric(setting, path, text, name, entry) for name, entry in tables.items()}
-
-
-def _metric(setting: str, path: Path, text: str, name: str, entry: Any) -> Metric:
-    if not is_metric_name(name):
-        raise _fault(setting, path, text, name, None, "no metric can have this name")
     try:
-        checked = _Entry.model_validate(entry)
+        return _metrics(document)
+    except _Fault as fault:
+        line = _line(text, fault.keys)
+        where = ".".join(fault.keys)
+        message = f"{setting}: {path}, line {line}: {where}: {fault.reason}"
+        raise SettingsError(message) from None
+
+
+class _Fault(Exception):
+    """What is wrong, and the keys that lead to it in the document."""
+
+    def __init__(self, keys: Sequence[str], reason: str) -> None:
+        super().__init__(reason)
+        self.keys = keys
+        self.reason = reason
+
+
+def _parse(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
+    return document
+
+
+def _metrics(document: Mapping[str, Any]) -> dict[str, Metric]:
+    for extra in set(document) - {_TOP}:
+        raise _Fault([extra], f"only [{_TOP}.NAME] tables are known")
+    tables = document.get(_TOP, {})
+    if not isinstance(tables, dict):
+        raise _Fault([_TOP], f"use [{_TOP}.NAME] tables")
+    return {name: _metric(name, entry) for name, entry in tables.items()}
+
+
+def _metric(name: str, entry: Any) -> Metric:
+    if not is_metric_name(name):
+        raise _Fault([_TOP, name], "no metric can have this name")
+    if not isinstance(entry, dict):
+        raise _Fault([_TOP, name], "use a table")
+    known = asdict(BUILT_IN[name]) if name in BUILT_IN else {}
+    known.pop("name", None)
+    try:
+        checked = _Entry.model_validate({**known, **entry})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = str(first["loc"][0]) if first["loc"] else None
-        raise _fault(setting, path, text, name, key, first["msg"]) from None
-    return Metric(
-        name,
-        checked.task,
-        checked.direction,
-        checked.unit,
-        checked.lower,
-        checked.upper,
-        checked.threshold,
-    )
+        reason = first["msg"].removeprefix("Value error, ")
+        raise _Fault([_TOP, name, *map(str, first["loc"][:1])], reason) from None
+    return Metric(name, **checked.model_dump())
 
 
-def _fault(
-    setting: str, path: Path, text: str, name: str, key: str | None, reason: str
-) -> SettingsError:
-    where = f"{name}.{key}" if key else name
-    return SettingsError(f"{setting}: {path}, line {_line(text, name, key)}: {where}: {reason}")
+def _line(text: str, keys: Sequence[str]) -> int:
+    """The line, counted from 1, at which a key is first there when the file is read line by line.
 
-
-def _line(text: str, name: str, key: str | None) -> int:
-    """The line of a table, or of a key in it where it is there; counted from 1."""
-    table = 1
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("[") and re.search(rf"[.\"'\[\s]{re.escape(name)}\W*$", line):
-            table = number
-        elif key and table and re.match(rf"\s*{re.escape(key)}\s*=", line) and number > table:
+    Where it never is, because it is missing, the line of the table that it is missing in.
+    """
+    lines = text.splitlines(keepends=True)
+    for number in range(1, len(lines) + 1):
+        try:
+            found: Any = _parse("".join(lines[:number]))
+        except tomllib.TOMLDecodeError:  # in the middle of a value
+            continue
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        if found is not None:
             return number
-    return table
+    return _line(text, keys[:-1]) if keys else 1

@@ -39,11 +39,17 @@ def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Clai
         return None
     attempt = row["attempts"] + 1
     claim = Claim(row["workspace"], row["sequence"], attempt, attempt - row["replayed_after"])
-    connection.execute(
+    claimed = connection.execute(
         deliveries.update()
-        .where(*_of(claim.workspace, claim.sequence))
+        .where(
+            *_of(claim.workspace, claim.sequence),
+            # Where the database locks no rows (SQLite), another dispatcher may have been faster.
+            deliveries.c.attempts == row["attempts"],
+        )
         .values(status=_SENDING, attempts=attempt, next_attempt_time=lease_until_ms)
     )
+    if claimed.rowcount != 1:
+        return claim_next(connection, now_ms, lease_until_ms)
     connection.execute(
         delivery_attempts.insert().values(
             workspace=claim.workspace,
@@ -100,12 +106,12 @@ def _lock_repeated(connection: Connection, now_ms: int) -> RowMapping | None:
     return connection.execute(query).mappings().one_or_none()
 
 
-def read_event(connection: Connection, claim: Claim) -> RowMapping:
-    """The event to be delivered."""
+def read_event(connection: Connection, claim: Claim) -> RowMapping | None:
+    """The event to be delivered; None where somebody removed it."""
     query = select(reward_events).where(
         reward_events.c.workspace == claim.workspace, reward_events.c.sequence == claim.sequence
     )
-    return connection.execute(query).mappings().one()
+    return connection.execute(query).mappings().one_or_none()
 
 
 def finish(
@@ -116,10 +122,14 @@ def finish(
     http_status: int | None,
     error: str | None,
 ) -> None:
-    """Record how an attempt ended; a newer attempt's state is left as it is."""
+    """Record how an attempt ended; the state of a newer attempt or of a replay stays as it is."""
     connection.execute(
         deliveries.update()
-        .where(*_of(claim.workspace, claim.sequence), deliveries.c.attempts == claim.attempt)
+        .where(
+            *_of(claim.workspace, claim.sequence),
+            deliveries.c.attempts == claim.attempt,
+            deliveries.c.status == _SENDING,
+        )
         .values(status=status.value, next_attempt_time=next_attempt_ms)
     )
     connection.execute(

@@ -24,7 +24,7 @@ from sqlalchemy import (
     union,
 )
 
-from hokusai_mlflow_plugin.db.index_writes import VersionId
+from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.db.mlflow_tables import (
     LIVE,
     model_version_tags,
@@ -33,7 +33,7 @@ from hokusai_mlflow_plugin.db.mlflow_tables import (
     registered_models,
     same_version,
 )
-from hokusai_mlflow_plugin.db.tables import token_index
+from hokusai_mlflow_plugin.db.tables import decisions, token_index
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 
 Position = tuple[str, int]
@@ -72,7 +72,22 @@ class LiveVersion:
     creation_time_ms: int
 
 
-def index_row(key: VersionId, creation_time_ms: int, tags: TokenTags) -> IndexRow:
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision, as far as it tells whether it is still in force."""
+
+    id: str
+    creation_time_ms: int
+    """That of the version: it tells it from an earlier one of the same name and number."""
+    token_id: str
+    benchmark_metric: str
+    value: str
+    supersedes: str | None
+
+
+def index_row(
+    key: VersionId, creation_time_ms: int, tags: TokenTags, decision_id: str | None
+) -> IndexRow:
     """The row that the token index has to hold for a tokenised version."""
     return {
         "workspace": key.workspace,
@@ -83,6 +98,7 @@ def index_row(key: VersionId, creation_time_ms: int, tags: TokenTags) -> IndexRo
         "benchmark_value": tags.benchmark_value,
         "contributor_address": tags.contributor_address,
         "creation_time": creation_time_ms,
+        "decision_id": decision_id,
     }
 
 
@@ -157,7 +173,7 @@ def read_index(connection: Connection, span: Span) -> Iterator[tuple[IndexRow, s
             token_index.outerjoin(registered_models, _same_model(registered_models, token_index))
         )
         .where(*_inside(connection, token_index, span))
-    )
+    ).all()
     names = [column.name for column in token_index.columns]
     for row in rows:
         yield dict(zip(names, row, strict=False)), row.model
@@ -173,7 +189,7 @@ def read_versions(connection: Connection, span: Span) -> Iterator[LiveVersion]:
         )
         .where(*_inside(connection, model_versions, span), LIVE)
         .order_by(table.name, table.version)
-    )
+    ).all()
     for name, version, model, creation_time in rows:
         yield LiveVersion((name, version), model, creation_time or 0)
 
@@ -195,7 +211,7 @@ def read_tags(
             tags.c.key.in_(sorted(keys)),
             LIVE,
         )
-    )
+    ).all()
     found: dict[Position, dict[str, str]] = {}
     for name, version, key, value in rows:
         if key in keys:  # MySQL finds a key in any case
@@ -216,11 +232,34 @@ def read_model_tags(
             tags.c.key.in_(sorted(keys)),
             *_names(tags.c.name, span),
         )
-    )
+    ).all()
     found: dict[str, dict[str, str]] = {}
     for name, key, value in rows:
         if key in keys:
             found.setdefault(name, {})[key] = value or ""
+    return found
+
+
+def read_decisions(connection: Connection, span: Span) -> Mapping[Position, Sequence[Decided]]:
+    """Every decision on the versions of a span, oldest first."""
+    table = decisions.c
+    rows = connection.execute(
+        select(
+            table.name,
+            table.version,
+            table.decision_id,
+            table.creation_time,
+            table.token_id,
+            table.benchmark_metric,
+            table.value,
+            table.supersedes,
+        )
+        .where(*_inside(connection, decisions, span))
+        .order_by(table.decided_time)
+    ).all()
+    found: dict[Position, list[Decided]] = {}
+    for name, version, *decided in rows:
+        found.setdefault((name, version), []).append(Decided(*decided))
     return found
 
 
@@ -241,11 +280,7 @@ def replace_rows(
             ],
         )
     if rows:
-        insert = token_index.insert()
-        if connection.dialect.insert_executemany_returning:
-            # With RETURNING, SQLAlchemy sends many rows in one statement.
-            insert = insert.returning(token_index.c.version)
-        connection.execute(insert, list(rows))
+        connection.execute(token_index.insert(), list(rows))
 
 
 def _nth_position(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -22,8 +23,9 @@ from hokusai_mlflow_plugin.db.mlflow_tables import (
 )
 from hokusai_mlflow_plugin.db.tables import decisions, token_index
 from hokusai_mlflow_plugin.db.upsert import upsert
+from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
 from hokusai_mlflow_plugin.domain.tags import TokenTags
-from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, shown
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,29 @@ def lock_models(
         against_creation: Creating a version takes a shared lock on its model for the foreign key.
             The plain ``FOR UPDATE`` excludes it, so that a token given to the model and one given
             to a new version cannot miss each other; ``FOR NO KEY UPDATE`` lets it pass.
+
+    Raises:
+        ConcurrentWrite: A model is not there any more.
     """
     for model in sorted(models):
-        connection.execute(
+        _begin_writing(connection)
+        found = connection.scalar(
             select(registered_models.c.name)
             .where(*of_model(registered_models, model))
             .with_for_update(key_share=not against_creation)
         )
+        if found is None:
+            raise ConcurrentWrite(
+                f"Registered model {shown(model.name)} has just been renamed or deleted."
+            )
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take SQLite's write lock, its only one; its driver would do so no sooner than the flush."""
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def read_version(connection: Connection, key: VersionId) -> Version | None:

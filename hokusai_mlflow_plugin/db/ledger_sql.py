@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
+from sqlalchemy import Connection, RowMapping, select
 
-from hokusai_mlflow_plugin.db.tables import decisions, deliveries, ledgers, reward_events
+from hokusai_mlflow_plugin.db.tables import deliveries, ledgers, reward_events
 from hokusai_mlflow_plugin.db.upsert import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
-from hokusai_mlflow_plugin.domain.delta import Outcome
 
 
 @dataclass(frozen=True)
@@ -87,52 +86,3 @@ def read_events(
     if token_id is not None:
         query = query.where(reward_events.c.token_id == token_id)
     return connection.execute(query).mappings().all()
-
-
-def workspaces(connection: Connection) -> list[str]:
-    """Every workspace that has a ledger or events, in order."""
-    query = select(ledgers.c.workspace).union(select(reward_events.c.workspace))
-    return sorted(connection.scalars(query))
-
-
-def read_audited_events(
-    connection: Connection, workspace: str, after: int, limit: int
-) -> Sequence[RowMapping]:
-    """Events in order, each with what its decision says (nulls where the decision is gone)."""
-    query = (
-        select(
-            reward_events,
-            decisions.c.outcome.label("decision_outcome"),
-            decisions.c.token_id.label("decision_token_id"),
-            decisions.c.benchmark_metric.label("decision_metric"),
-            decisions.c.value.label("decision_value"),
-            decisions.c.improvement_pp.label("decision_improvement_pp"),
-        )
-        .select_from(reward_events.outerjoin(decisions, _of_decision()))
-        .where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
-        .order_by(reward_events.c.sequence)
-        .limit(limit)
-    )
-    return connection.execute(query).mappings().all()
-
-
-def decisions_without_event(connection: Connection, workspace: str) -> Sequence[str]:
-    """Ids of achieved decisions that no event stands for, in the order they were taken."""
-    query = (
-        select(decisions.c.decision_id)
-        .select_from(decisions.outerjoin(reward_events, _of_decision()))
-        .where(
-            decisions.c.workspace == workspace,
-            decisions.c.outcome == Outcome.ACHIEVED.value,
-            reward_events.c.sequence.is_(None),
-        )
-        .order_by(decisions.c.decided_time, decisions.c.decision_id)
-    )
-    return connection.scalars(query).all()
-
-
-def _of_decision() -> ColumnElement[bool]:
-    return and_(
-        decisions.c.workspace == reward_events.c.workspace,
-        decisions.c.decision_id == reward_events.c.decision_id,
-    )

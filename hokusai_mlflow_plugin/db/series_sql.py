@@ -59,7 +59,10 @@ def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> 
                 token_tag, _tag_of(registered_models, token_tag, TOKEN_ID_TAG)
             )
             .outerjoin(prompt_tag, _tag_of(registered_models, prompt_tag, PROMPT_TAG))
-            .outerjoin(series, and_(*of_series(series, key)))
+            .outerjoin(
+                series,
+                and_(series.c.workspace == registered_models.c.workspace, *of_series(series, key)),
+            )
             .outerjoin(
                 decisions,
                 and_(

@@ -22,9 +22,9 @@ class DeliveryStatus(str, Enum):
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """When a failed delivery is tried again."""
+    """When a failed delivery is tried again: by default for a day and a half."""
 
-    max_attempts: int = 12
+    max_attempts: int = 20
     base_s: float = 5.0
     cap_s: float = 6 * 3600.0
 

@@ -82,4 +82,4 @@ class TagsLocked(HokusaiError, ValueError):
 
 
 class ConcurrentWrite(HokusaiError):
-    """Other writers moved a series' head again and again while this one was being decided."""
+    """Other writers were faster: what this one had read is not so any more."""

@@ -133,7 +133,8 @@ def list_tokens(
     """Tokens that have versions, in the order of their ids.
 
     Shape: ``tokens``: ``token_id``, ``model_count``, ``version_count``,
-    ``last_registered_timestamp`` (ms); ``next_page_token`` where there are more.
+    ``last_registered_timestamp`` (ms), ``series`` with their heads; ``next_page_token`` where
+    there are more.
 
     Raises:
         InvalidRequest: A parameter cannot be used.
@@ -149,6 +150,7 @@ def list_tokens(
     after = "" if position is None else str(position[0])
     rows = token_totals.tokens(connection, workspace, prefix, after, max_results + 1, visible)
     page = rows[:max_results]
+    token_totals.add_series(connection, workspace, page, visible)
     answer: Json = {"tokens": page}
     if len(rows) > max_results:
         answer["next_page_token"] = pages.encode(question, (page[-1]["token_id"],))
@@ -168,6 +170,7 @@ def get_token(
     total = token_totals.token(connection, workspace, token_id, visible)
     if total is None:
         raise TokenNotFound(token_id)
+    token_totals.add_series(connection, workspace, [total], visible)
     people = token_totals.contributors(connection, workspace, token_id, visible)
     return {"token": {**total, "contributors": people}}
 
@@ -187,7 +190,7 @@ def _violation(violation: Violation) -> Json:
 
 def _require_token_id(token_id: str) -> None:
     if violation := check_token_id(token_id):
-        raise InvalidRequest(violation.message.replace("in tag hokusai_token_id", "").strip())
+        raise InvalidRequest(violation.message.replace(" in tag hokusai_token_id", ""))
 
 
 def _require_max_results(max_results: int) -> None:

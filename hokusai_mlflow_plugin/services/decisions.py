@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -47,6 +47,8 @@ class Judge:
 
     settings: Settings
     logged_metric: LoggedMetric
+    heard: Callable[[Mapping[str, object]], None] = lambda _decision: None
+    """Told of each decision when it is recorded, before its transaction is committed."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def decide_version(
         raise ConcurrentWrite(f"Series {series.token_id} {series.benchmark_metric} is too busy.")
     row = _row(version, tags, candidate, verdict, head, finding, decision_id)
     series_sql.record_decision(connection, row)
+    judge.heard(row)
     if verdict.outcome is Outcome.ACHIEVED:
         assert head is not None  # noqa: S101  # nothing is achieved without a head
         ledger.append(connection, version, tags, row, head)

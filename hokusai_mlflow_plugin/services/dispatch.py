@@ -13,21 +13,25 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 import requests
 import rfc8785
-from sqlalchemy import Engine
+from sqlalchemy import Engine, RowMapping
 from standardwebhooks import Webhook
 
 from hokusai_mlflow_plugin.db import delivery_sql
 from hokusai_mlflow_plugin.db.delivery_sql import Claim
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
-from hokusai_mlflow_plugin.services.ledger import event_of
+from hokusai_mlflow_plugin.services.ledger import event_hash, event_of
 
 _logger = logging.getLogger(__name__)
 
 _LEASE_MARGIN_S = 30.0
 _MAX_ERROR_LENGTH = 500
+_SUCCESS = 2
+"""Hundreds of the only HTTP statuses that mean received (Standard Webhooks); no redirect does."""
+_TAMPERED = "Not sent: the ledger does not hold the event that was written; run 'rewards verify'."
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Receiver:
 class Ending:
     """How one attempt ended."""
 
-    delivered: bool
+    status: DeliveryStatus
+    """Pending where it is to be tried again."""
     http_status: int | None
     error: str | None
 
@@ -98,25 +103,28 @@ class Dispatcher:
 
     def _attempt(self, claim: Claim) -> None:
         with self._engine.connect() as connection:
-            event = event_of(delivery_sql.read_event(connection, claim))
-        ending = self._post(event["id"], rfc8785.dumps(event))
+            row = delivery_sql.read_event(connection, claim)
+        event = _intact(row)
+        if event is None:
+            ending = Ending(DeliveryStatus.DEAD, None, _TAMPERED)
+        else:
+            ending = self._post(event["id"], rfc8785.dumps(event))
         status, delay_s = self._next(claim, ending)
         with self._engine.begin() as connection:
             due_ms = _now_ms() + int(delay_s * 1000)
             delivery_sql.finish(connection, claim, status, due_ms, ending.http_status, ending.error)
         _logger.info(
-            "Reward event %s (%s %s), attempt %s: %s%s",
-            event["id"],
-            claim.workspace,
+            "Reward event %s of workspace %s, attempt %s: %s%s",
             claim.sequence,
+            claim.workspace,
             claim.attempt,
             status.value,
             f", {ending.error}" if ending.error else "",
         )
 
     def _next(self, claim: Claim, ending: Ending) -> tuple[DeliveryStatus, float]:
-        if ending.delivered:
-            return DeliveryStatus.DELIVERED, 0.0
+        if ending.status is not DeliveryStatus.PENDING:
+            return ending.status, 0.0
         failed = claim.attempts_since_replay
         if failed >= self._policy.max_attempts:
             return DeliveryStatus.DEAD, 0.0
@@ -133,12 +141,13 @@ class Dispatcher:
                 allow_redirects=False,
                 stream=True,  # an endless answer is not read
             ) as response:
-                if response.ok and not response.is_redirect:
-                    return Ending(True, response.status_code, None)
+                if response.status_code // 100 == _SUCCESS:
+                    return Ending(DeliveryStatus.DELIVERED, response.status_code, None)
                 error = f"The receiver answered {response.status_code}."
-                return Ending(False, response.status_code, error)
+                return Ending(DeliveryStatus.PENDING, response.status_code, error)
         except Exception as error:  # whatever fails, the event is tried again
-            return Ending(False, None, f"{type(error).__name__}: {error}"[:_MAX_ERROR_LENGTH])
+            message = f"{type(error).__name__}: {error}"[:_MAX_ERROR_LENGTH]
+            return Ending(DeliveryStatus.PENDING, None, message)
 
     def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
         """Signed at this attempt's own time; a receiver refuses what is older than five minutes."""
@@ -150,6 +159,15 @@ class Dispatcher:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
+
+
+def _intact(row: RowMapping | None) -> dict[str, Any] | None:
+    """The event in a row; None where somebody removed or edited it: that is never signed."""
+    try:
+        event = None if row is None else event_of(row)
+        return event if event and event_hash(event) == event["hash"] else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _now_ms() -> int:

@@ -17,7 +17,12 @@ from hokusai_mlflow_plugin.db.index_writes import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.series_sql import Surroundings
 from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_TAGS
-from hokusai_mlflow_plugin.domain.errors import TagsLocked, TagsRefused, Violation
+from hokusai_mlflow_plugin.domain.errors import (
+    ConcurrentWrite,
+    TagsLocked,
+    TagsRefused,
+    Violation,
+)
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
 from hokusai_mlflow_plugin.domain.tags import (
     DIRECTION_TAG,
@@ -58,7 +63,12 @@ class Changes:
     retagged: dict[VersionId, set[str]] = field(default_factory=dict)
     """Versions with ruled tags written or deleted, and the keys of those."""
     deleted: set[VersionId] = field(default_factory=set)
+    staged: set[VersionId] = field(default_factory=set)
+    """Live versions that were given another stage."""
+    created_models: set[ModelId] = field(default_factory=set)
     deleted_models: set[ModelId] = field(default_factory=set)
+    reduced_models: set[ModelId] = field(default_factory=set)
+    """Models that lost a tag or an alias of any kind, or a version's."""
     renamed: list[tuple[ModelId, str]] = field(default_factory=list)
     retagged_models: set[ModelId] = field(default_factory=set)
     """Models whose own token tag was written."""
@@ -66,12 +76,37 @@ class Changes:
     def __bool__(self) -> bool:
         return any(vars(self).values())
 
+    @property
+    def needs_lock(self) -> bool:
+        return bool(self.locked_fully or self.locked)
+
+    @property
+    def locked_fully(self) -> set[ModelId]:
+        """Models that no version may be created of meanwhile."""
+        return (self.retagged_models | self.deleted_models) - self.created_models
+
+    @property
+    def locked(self) -> set[ModelId]:
+        """Models of which nothing may be changed meanwhile that is there already."""
+        versions = (*self.retagged, *self.deleted, *self.staged)
+        models = {key.model for key in versions} | self.reduced_models
+        return models - self.locked_fully - self.created_models
+
 
 def lock(connection: Connection, changes: Changes) -> None:
-    """Take every model lock that :func:`apply` needs; to be called before the flush writes."""
-    index_writes.lock_models(connection, changes.retagged_models, against_creation=True)
-    touched = {key.model for key in (*changes.retagged, *changes.deleted)}
-    index_writes.lock_models(connection, touched - changes.retagged_models)
+    """Take every model lock that :func:`apply` needs; to be called before the flush writes.
+
+    Behind the lock it looks again at what the database would let pass without complaint: rows to
+    be deleted that a rename moved away, and a stage that would bring a deleted version back.
+
+    Raises:
+        ConcurrentWrite: Another writer was faster; the write has to begin again.
+    """
+    index_writes.lock_models(connection, changes.locked_fully, against_creation=True)
+    index_writes.lock_models(connection, changes.locked)
+    for key in sorted(changes.staged):
+        if index_writes.read_version(connection, key) is None:
+            raise ConcurrentWrite(f"{_subject(key)} has just been deleted.")
 
 
 def apply(connection: Connection, judge: Judge, changes: Changes) -> None:

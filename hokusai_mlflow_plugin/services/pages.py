@@ -14,7 +14,7 @@ _MAX_LENGTH = 4096
 
 def encode(question: Sequence[str], position: Sequence[int | str]) -> str:
     """An opaque token for the page after ``position`` of the answer to ``question``."""
-    text = json.dumps([list(question), list(position)], separators=(",", ":"))
+    text = json.dumps([list(question), list(position)], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
@@ -52,5 +52,5 @@ def decode(
 def _storable(part: int | str) -> bool:
     """Whether every database takes the value: a forged token may hold anything."""
     if isinstance(part, int):
-        return 0 <= part < 2**62
+        return 0 <= part < 2**63
     return "\0" not in part and not any("\ud800" <= character <= "\udfff" for character in part)

@@ -6,12 +6,13 @@ models that they may read, so that no count speaks of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db import index_reads, totals_by_model
+from hokusai_mlflow_plugin.db import decision_reads, index_reads, totals_by_model
+from hokusai_mlflow_plugin.services import rewards
 from hokusai_mlflow_plugin.services.visibility import Visible
 
 Json = dict[str, Any]
@@ -56,15 +57,50 @@ def token(connection: Connection, workspace: str, token_id: str, visible: Visibl
     return found
 
 
+def add_series(
+    connection: Connection, workspace: str, found: Collection[Json], visible: Visible
+) -> None:
+    """Give each token its series with their heads, in the order of their metrics.
+
+    A series whose head is a version that the asker may not read is left out.
+    """
+    by_token: dict[str, list[Json]] = {}
+    ids = [token["token_id"] for token in found]
+    for row in decision_reads.series_of(connection, workspace, ids) if ids else ():
+        if visible.all or row["name"] in visible:
+            by_token.setdefault(row["token_id"], []).append(_series(row))
+    for token in found:
+        token["series"] = by_token.get(token["token_id"], [])
+
+
 def contributors(
     connection: Connection, workspace: str, token_id: str, visible: Visible
 ) -> list[Json]:
-    """Payable contributors of a token, in the order of their addresses."""
+    """Payable contributors of a token with their improvements, in the order of their addresses."""
     if visible.all:
         rows = index_reads.contributors(connection, workspace, token_id)
-        return [dict(row) for row in rows]
-    by_model = totals_by_model.contributors_by_model(connection, workspace, token_id)
-    return _by_address(row for row in by_model if row["name"] in visible)
+        people = [dict(row) for row in rows]
+    else:
+        by_model = totals_by_model.contributors_by_model(connection, workspace, token_id)
+        people = _by_address(row for row in by_model if row["name"] in visible)
+    improvements = rewards.improvements_by_address(connection, workspace, token_id, visible)
+    for person in people:
+        person["improvements"] = improvements.get(person["contributor_address"], [])
+    return people
+
+
+def _series(row: RowMapping) -> Json:
+    """A series; its head has no version where that was written before the plugin."""
+    return {
+        "benchmark_metric": row["benchmark_metric"],
+        "direction": row["direction"],
+        "baseline_value": row["baseline_value"],
+        "head": {
+            "name": row["name"],
+            "version": None if row["version"] is None else str(row["version"]),
+            "value": row["head_value"],
+        },
+    }
 
 
 def _by_address(rows: Iterable[RowMapping]) -> list[Json]:

@@ -20,22 +20,30 @@ from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, RULED_TAGS
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import indexing
 from hokusai_mlflow_plugin.services.indexing import Changes, CreatedVersion
+from hokusai_mlflow_plugin.store import audit_log
 from hokusai_mlflow_plugin.store.mlflow_compat import (
     DEFAULT_WORKSPACE,
     SqlModelVersion,
     SqlModelVersionTag,
     SqlRegisteredModel,
+    SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
     translate,
 )
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
+_PARTS = (SqlModelVersionTag, SqlRegisteredModelTag, SqlRegisteredModelAlias)
+
 
 @event.listens_for(HokusaiSession, "before_flush")
 def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object) -> None:
     changes = _changes(session)
-    if changes.retagged or changes.deleted or changes.retagged_models:
+    if not changes.needs_lock:
+        return
+    try:
         indexing.lock(session.connection(), changes)
+    except HokusaiError as error:
+        raise translate(error) from error
 
 
 @event.listens_for(HokusaiSession, "after_flush")
@@ -44,8 +52,9 @@ def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
     if not changes:
         return
     try:
-        indexing.apply(session.connection(), session.judge, changes)
+        indexing.apply(session.connection(), audit_log.overheard(session), changes)
     except HokusaiError as error:
+        audit_log.refused(changes, error)
         raise translate(error) from error
 
 
@@ -54,7 +63,9 @@ def _changes(session: HokusaiSession) -> Changes:
     changes = Changes()
     created: dict[VersionId, CreatedVersion] = {}
     for row in session.new:
-        if isinstance(row, SqlModelVersion):
+        if isinstance(row, SqlRegisteredModel):
+            changes.created_models.add(ModelId(_workspace(row), row.name))
+        elif isinstance(row, SqlModelVersion):
             tags = {tag.key: tag.value or "" for tag in row.model_version_tags}
             key = _version_id(row)
             version = Version(key, row.creation_time or 0, row.source, row.run_id)
@@ -73,6 +84,8 @@ def _changes(session: HokusaiSession) -> Changes:
             changes.deleted_models.add(ModelId(row.workspace, row.name))
         elif isinstance(row, SqlModelVersion):
             changes.deleted.add(_version_id(row))
+        elif isinstance(row, _PARTS):
+            changes.reduced_models.add(ModelId(_workspace(row), row.name))
     return _without_deleted(changes)
 
 
@@ -93,9 +106,9 @@ def _has_new_value(row: SqlModelVersionTag | SqlRegisteredModelTag) -> bool:
 
 
 def _add_stage_change(changes: Changes, row: SqlModelVersion) -> None:
-    history = inspect(row).attrs.current_stage.history
-    if history.has_changes() and is_deleted_stage(row.current_stage):
-        changes.deleted.add(_version_id(row))
+    if inspect(row).attrs.current_stage.history.has_changes():
+        changed = changes.deleted if is_deleted_stage(row.current_stage) else changes.staged
+        changed.add(_version_id(row))
 
 
 def _add_rename(changes: Changes, row: SqlRegisteredModel) -> None:
@@ -111,6 +124,7 @@ def _without_deleted(changes: Changes) -> Changes:
         changes.deleted = {key for key in changes.deleted if key.model not in gone}
         changes.retagged = {k: v for k, v in changes.retagged.items() if k.model not in gone}
         changes.retagged_models -= gone
+        changes.reduced_models -= gone
     return changes
 
 

@@ -29,6 +29,7 @@ from mlflow.store.model_registry.dbmodels.models import (
     SqlModelVersion,
     SqlModelVersionTag,
     SqlRegisteredModel,
+    SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
 )
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
@@ -56,6 +57,7 @@ __all__ = [
     "SqlModelVersion",
     "SqlModelVersionTag",
     "SqlRegisteredModel",
+    "SqlRegisteredModelAlias",
     "SqlRegisteredModelTag",
     "WorkspaceAwareSqlAlchemyStore",
     "api_prefixes",
@@ -68,6 +70,7 @@ __all__ = [
     "is_database_uri",
     "managed_session",
     "managed_session_maker",
+    "new_engine",
     "read_replica_uri",
     "servable",
     "server_app",
@@ -111,6 +114,11 @@ def translate(error: HokusaiError) -> MlflowException:
     if isinstance(error, ValueError):
         return RegistryInvalidRequest(message)
     return MlflowException(message, error_code=INVALID_STATE)
+
+
+def new_engine(database_uri: str) -> Engine:
+    """An engine of its own for a command, made as MLflow makes them."""
+    return _db_utils.create_sqlalchemy_engine(database_uri)
 
 
 def engine_of(database_uri: str) -> Engine:
@@ -228,7 +236,11 @@ def auth_module() -> Any:
 
 
 def authenticated_user() -> str | None:
-    """The user whom MLflow's basic-auth let in with this request; None without it."""
+    """The user whom MLflow's basic-auth let in with this request; None without it.
+
+    A plugin with its own authentication names its user as MLflow does, in
+    ``flask.g.mlflow_authenticated_user``.
+    """
     if not has_request_context():
         return None
     if user := g.get("mlflow_authenticated_user"):  # set by MLflow 3.14 and later
@@ -236,6 +248,8 @@ def authenticated_user() -> str | None:
     auth = sys.modules.get("mlflow.server.auth")
     if auth is None or not auth.is_auth_enabled() or request.authorization is None:
         return None
+    if auth.auth_config.authorization_function == auth.DEFAULT_AUTHORIZATION_FUNCTION:
+        return request.authorization.username  # it was checked before; the check is slow
     return str(auth.authenticate_request().username)
 
 

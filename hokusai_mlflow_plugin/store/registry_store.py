@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db import migrate
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.services import backfill
 from hokusai_mlflow_plugin.services.decisions import Judge
 from hokusai_mlflow_plugin.services.questions import QUESTIONS
 from hokusai_mlflow_plugin.settings import Settings, read_settings
@@ -23,7 +24,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat import (
     translate,
     workspaces_enabled,
 )
-from hokusai_mlflow_plugin.store.retries import retry_deadlocks
+from hokusai_mlflow_plugin.store.retries import retry_lost_races
 from hokusai_mlflow_plugin.store.session import session_maker
 
 SCHEME_PREFIX = "hokusai+"
@@ -46,6 +47,7 @@ class TokenAwareRegistry:
         store: Any = self
         self.settings = read_settings()
         migrate.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
+        backfill.open_registry(store.engine, self.settings)
         judge = Judge(self.settings, evidence_source(store.engine, tracking_uri))
         read_engine = getattr(store, "read_engine", None)
         store.ManagedSessionMaker = managed_session_maker(
@@ -84,7 +86,7 @@ class TokenAwareRegistry:
         return self.ask(QUESTIONS[path], **parameters)
 
 
-@retry_deadlocks
+@retry_lost_races
 class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
     """MLflow's SQL registry store with the token rules enforced (single tenant)."""
 
@@ -93,7 +95,7 @@ class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
         self._listen(tracking_uri)
 
 
-@retry_deadlocks
+@retry_lost_races
 class WorkspaceAwareHokusaiStore(TokenAwareRegistry, WorkspaceAwareSqlAlchemyStore):
     """The same, inside the workspace of the request."""
 

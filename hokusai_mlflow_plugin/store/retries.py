@@ -1,8 +1,10 @@
-"""Trying a write again that the database gave up in favour of another.
+"""Trying a write again that lost a race against another.
 
-Two transactions can still deadlock over rows that MLflow alone touches: its stage transitions
-lock versions before their model (MLflow 3.17). The database rolls one of the two back whole;
-running it again is safe, and better than a 503, for which MLflow's clients wait.
+MLflow reads before it writes and takes no lock (MLflow 3.17). Where another writer changes what
+was read, the database ends a deadlock, finds a row there already or not there any more, or the
+plugin's own second look does (``services.indexing.lock``). All of the write is rolled back then;
+it is safe to run it again on what is there now, and better than MLflow's 400 or 503 for a request
+with which nothing is wrong.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 from tenacity import (
     Retrying,
     before_sleep_log,
@@ -21,6 +24,8 @@ from tenacity import (
     stop_after_attempt,
     wait_random_exponential,
 )
+
+from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
 
 _logger = logging.getLogger(__name__)
 
@@ -49,20 +54,27 @@ _MYSQL_CODES = (1213, 1205)  # deadlock, lock wait timeout
 C = TypeVar("C", bound=type)
 
 
-def is_deadlock(error: BaseException) -> bool:
-    """Whether the database rolled a transaction back so that another could go on."""
+def is_lost_race(error: BaseException) -> bool:
+    """Whether a write failed because another was faster, and may succeed when begun again."""
     cause = error.__cause__ if isinstance(error, MlflowException) else error
+    return isinstance(cause, (ConcurrentWrite, IntegrityError, StaleDataError)) or (
+        _is_deadlock(cause)
+    )
+
+
+def _is_deadlock(cause: BaseException | None) -> bool:
+    """Whether the database rolled a transaction back so that another could go on."""
     if not isinstance(cause, DBAPIError):
         return False
     driver_error: Any = cause.orig
     if getattr(driver_error, "sqlstate", None) in _SQLSTATES:
         return True
-    arguments = getattr(driver_error, "args", ())
+    arguments: Any = getattr(driver_error, "args", ())
     return bool(arguments) and arguments[0] in _MYSQL_CODES
 
 
 _again = Retrying(
-    retry=retry_if_exception(is_deadlock),
+    retry=retry_if_exception(is_lost_race),
     stop=stop_after_attempt(_ATTEMPTS),
     wait=wait_random_exponential(multiplier=0.02, max=1),
     before_sleep=before_sleep_log(_logger, logging.INFO),
@@ -70,8 +82,8 @@ _again = Retrying(
 )
 
 
-def retry_deadlocks(store_class: C) -> C:
-    """Class decorator: every write of an MLflow store is tried again after a deadlock."""
+def retry_lost_races(store_class: C) -> C:
+    """Class decorator: every write of an MLflow store is tried again after a lost race."""
     for name in WRITES:
         setattr(store_class, name, _retried(getattr(store_class, name)))
     return store_class

@@ -1,23 +1,17 @@
-"""The routes: one table, from which the blueprint is made.
+"""The routes: one table, from which the blueprint and the API's description are made.
 
-Source: design section 3.
+A route is one entry here and one in ``services.questions``. Source: design section 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
-from hokusai_mlflow_plugin.domain.errors import InvalidRequest
-from hokusai_mlflow_plugin.domain.tokens import shown
-from hokusai_mlflow_plugin.services import catalogue
-from hokusai_mlflow_plugin.web import parameters
+from hokusai_mlflow_plugin.services.questions import QUESTIONS, Question
+from hokusai_mlflow_plugin.web import answers, parameters
+from hokusai_mlflow_plugin.web.access import Rule
 from hokusai_mlflow_plugin.web.parameters import Parameters
-
-PREFIXES = ("/api/2.0/hokusai/", "/ajax-api/2.0/hokusai/")
 
 
 @dataclass(frozen=True)
@@ -27,57 +21,95 @@ class Route:
     method: str
     path: str
     parameters: type[Parameters]
-    question: Callable[..., dict[str, Any]]
-    """Takes a connection, a workspace and the parsed parameters by name."""
+    answer: Any
+    """The shape of the answer, a ``TypedDict``."""
+    rule: Rule
     summary: str
+    not_found: str | None = None
+    """When the route answers 404, if it does."""
 
     @property
     def endpoint(self) -> str:
-        return self.path.replace("/", "_").replace("-", "_")
+        return self.path.replace("/", "_").replace("-", "_").replace(".", "_")
+
+    @property
+    def question(self) -> Question:
+        return QUESTIONS[self.path]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the question takes ``visible``: the models that the sender may read."""
+        return self.rule in (Rule.READ_MODEL, Rule.READABLE)
 
 
-def _validate_tags(_connection: Connection, _workspace: str, tags: list[Any]) -> dict[str, Any]:
-    found: dict[str, str] = {}
-    for tag in tags:
-        if found.setdefault(tag.key, tag.value) != tag.value:
-            raise InvalidRequest(f"Parameter tags has two values for key {shown(tag.key)}.")
-    return catalogue.validate_tags(found)
-
+NO_SUCH_MODEL = "No registered model has this name."
 
 ROUTES = (
     Route(
         "GET",
         "model-versions/list-by-token",
         parameters.ListByToken,
-        catalogue.list_by_token,
+        answers.ModelVersions,
+        Rule.READABLE,
         "Model versions of a token, newest first.",
     ),
     Route(
         "GET",
         "registered-models/lineage",
         parameters.GetLineage,
-        catalogue.lineage,
-        "Tokenised versions of a model, oldest first, each with its parent.",
+        answers.Lineage,
+        Rule.READ_MODEL,
+        "Tokenised versions of a model, oldest first, each with its decision and its parent.",
+        NO_SUCH_MODEL,
     ),
     Route(
         "GET",
         "tokens/list",
         parameters.ListTokens,
-        catalogue.list_tokens,
-        "Tokens that have model versions.",
+        answers.Tokens,
+        Rule.READABLE,
+        "Tokens that have model versions, in the order of their ids.",
     ),
     Route(
         "GET",
         "tokens/get",
         parameters.GetToken,
-        catalogue.get_token,
-        "One token and its contributors.",
+        answers.OneToken,
+        Rule.READABLE,
+        "One token, its series and its contributors.",
+        "No version that the user may read carries this token.",
     ),
     Route(
         "POST",
         "tags/validate",
         parameters.ValidateTags,
-        _validate_tags,
+        answers.TagsValidated,
+        Rule.LOGGED_IN,
         "What a registration with these tags would be refused for; writes nothing.",
+    ),
+    Route(
+        "GET",
+        "deltaone/detect",
+        parameters.Detect,
+        answers.Detected,
+        Rule.READ_MODEL,
+        "Whether a model's latest tokenised version achieved DeltaOne, and why.",
+        NO_SUCH_MODEL,
+    ),
+    Route(
+        "GET",
+        "reward-events/list",
+        parameters.ListRewardEvents,
+        answers.RewardEvents,
+        Rule.READABLE,
+        "Reward events in commit order.",
+    ),
+    Route(
+        "GET",
+        "policy/list",
+        parameters.ListFindings,
+        answers.Findings,
+        Rule.ADMIN,
+        "What the audit policy let pass and does not conform yet, by model and version.",
     ),
 )

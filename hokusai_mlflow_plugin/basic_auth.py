@@ -1,0 +1,90 @@
+"""MLflow's basic-auth around our routes.
+
+MLflow authenticates; what a user may read is asked of MLflow's own permissions, so that our routes
+show nobody more than MLflow's do.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection
+from typing import Any
+
+from flask import Flask
+
+from hokusai_mlflow_plugin.domain.errors import SettingsError
+from hokusai_mlflow_plugin.services.visibility import MayRead
+from hokusai_mlflow_plugin.store import mlflow_compat
+from hokusai_mlflow_plugin.web.access import Access
+from hokusai_mlflow_plugin.web.blueprint import rules
+
+_RUN_FIELD = "run_id"
+_LOGGED_VALUE_FIELD = "logged_value"
+
+
+class BasicAuthAccess(Access):
+    """What MLflow's permissions allow the authenticated user."""
+
+    def is_admin(self) -> bool:
+        return bool(mlflow_compat.auth_module().store.get_user(_user()).is_admin)
+
+    def reader(self) -> MayRead:
+        return mlflow_compat.auth_reader(_user())
+
+    def can_read(self, name: str) -> bool:
+        return mlflow_compat.auth_can_read(_user(), name)
+
+    def withheld_fields(self) -> Collection[str]:
+        fields = mlflow_compat.auth_withheld_fields(_user())
+        return fields | {_LOGGED_VALUE_FIELD} if _RUN_FIELD in fields else fields
+
+
+def authenticated_app(app: Flask) -> Any:
+    """MLflow's basic-auth app around an app that has our routes.
+
+    MLflow refuses every route without a validator to all but administrators
+    (``MLFLOW_BASIC_AUTH_FAIL_CLOSED``). Ours get one that lets every authenticated user through:
+    each route then decides by its own rule.
+
+    Raises:
+        SettingsError: A route has no rule.
+    """
+    known = rules(app)
+    forgotten = sorted(f"{method} {path}" for (path, method), rule in known.items() if not rule)
+    if forgotten:
+        raise SettingsError(f"Routes without an access rule: {', '.join(forgotten)}.")
+    auth = mlflow_compat.auth_module()
+    auth.BEFORE_REQUEST_VALIDATORS.update(dict.fromkeys(known, _left_to_the_route))
+    return auth.create_app(app)
+
+
+def prepare_server() -> None:
+    """What ``mlflow server`` does for its own basic-auth app by name, before there are workers.
+
+    Creates the administrator, so that a missing password or secret key ends the command with one
+    error, where workers would fail and be restarted without end; and gives all workers and job
+    processes one password for the AI gateway. As ``mlflow.server._run_server`` does (MLflow 3.17);
+    before 3.16 the workers create the administrator.
+
+    Raises:
+        MlflowException: The basic-auth configuration cannot be used.
+    """
+    auth = mlflow_compat.auth_module()
+    os.environ.setdefault(mlflow_compat.AUTH_GATEWAY_TOKEN, secrets.token_hex(32))
+    if hasattr(auth, "get_flask_server_secret_key"):
+        auth.get_flask_server_secret_key()
+    if hasattr(auth, "bootstrap_admin_user"):
+        auth.bootstrap_admin_user()
+        os.environ[mlflow_compat.AUTH_ADMIN_BOOTSTRAPPED] = "true"
+
+
+def _left_to_the_route() -> bool:
+    return True
+
+
+def _user() -> str:
+    user = mlflow_compat.authenticated_user()
+    if user is None:  # MLflow lets nobody through who is not
+        raise PermissionError("No user is authenticated.")
+    return user

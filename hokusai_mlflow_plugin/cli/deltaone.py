@@ -1,0 +1,70 @@
+"""``hokusai-mlflow deltaone``: why a version paid, or did not."""
+
+from __future__ import annotations
+
+import click
+
+from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
+from hokusai_mlflow_plugin.cli.output import (
+    output_option,
+    print_json,
+    reporting_errors,
+    time_text,
+)
+
+_MEANING = {
+    "baseline": "It set the value to beat; a baseline pays nothing.",
+    "achieved": "DeltaOne: it left a reward event, and is the value to beat now.",
+    "below_threshold": "It improved too little; the value to beat stays.",
+    "regressed": "It is worse than the value to beat, which stays.",
+    "direction_unknown": "Nothing was compared, so nothing is paid.",
+    "copy": "A copy pays nothing.",
+}
+_EVIDENCE = {
+    "run_backed": "The run logged the same value.",
+    "mismatch": "The run logged another value: {logged_value}.",
+    "claimed": "No run of this server backs the value.",
+}
+
+
+@click.group()
+def deltaone() -> None:
+    """Decisions on improvements."""
+
+
+@deltaone.command()
+@click.argument("name", metavar="MODEL")
+@click.argument("version", required=False, type=click.IntRange(min=1))
+@registry_option
+@output_option
+@reporting_errors
+def explain(name: str, version: int | None, registry_uri: str | None, as_json: bool) -> None:
+    """Say what a version was compared with, and why it paid or not.
+
+    VERSION is by default the latest tokenised version of MODEL.
+
+    \b
+    Examples:
+      hokusai-mlflow deltaone explain image-classifier
+      hokusai-mlflow deltaone explain image-classifier 2 --registry-uri http://127.0.0.1:5000
+    """
+    parameters = {} if version is None else {"version": version}
+    found = open_registry(registry_uri).ask("deltaone/detect", name=name, **parameters)
+    if as_json:
+        print_json(found)
+        return
+    decision = found["decision"]
+    if found["version"] is None:
+        click.echo(f"{name} has no tokenised version.")
+        return
+    if decision is None:
+        click.echo(f"{name} version {found['version']} is older than the plugin: undecided.")
+        return
+    click.echo(f"{name} version {found['version']}: {decision['outcome']}")
+    click.echo(f"  {decision['reason']}")
+    click.echo(f"  {_MEANING[decision['outcome']]}")
+    click.echo(f"  {_EVIDENCE[decision['evidence']].format_map(decision)}")
+    click.echo(f"  Decided {time_text(decision['decided_timestamp'])}.")
+    for earlier in found["history"]:
+        when = time_text(earlier["decided_timestamp"])
+        click.echo(f"  Before that, {when}: {earlier['outcome']}. {earlier['reason']}")

@@ -1,0 +1,155 @@
+"""``hokusai-mlflow token`` and ``model``: asking a registry as any client does."""
+
+from __future__ import annotations
+
+import click
+
+from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
+from hokusai_mlflow_plugin.cli.output import (
+    output_option,
+    pick,
+    print_json,
+    print_table,
+    reporting_errors,
+    time_text,
+)
+
+
+@click.group()
+def token() -> None:
+    """Tokens and the models that carry them."""
+
+
+@token.command("list")
+@click.option("--prefix", default="", help="Only tokens that begin so, e.g. IMG.")
+@registry_option
+@output_option
+@reporting_errors
+def list_tokens(prefix: str, registry_uri: str | None, as_json: bool) -> None:
+    """List the tokens that have model versions.
+
+    \b
+    Examples:
+      hokusai-mlflow token list --registry-uri http://127.0.0.1:5000
+      hokusai-mlflow token list --prefix IMG --output json
+    """
+    found = list(open_registry(registry_uri).every("tokens/list", "tokens", prefix=prefix))
+    if as_json:
+        print_json({"tokens": found})
+        return
+    print_table(
+        ("token", "models", "versions", "last registered"),
+        (
+            [
+                *pick(each, ("token_id", "model_count", "version_count")),
+                time_text(each["last_registered_timestamp"]),
+            ]
+            for each in found
+        ),
+    )
+
+
+@token.command("show")
+@click.argument("token_id")
+@registry_option
+@output_option
+@reporting_errors
+def show_token(token_id: str, registry_uri: str | None, as_json: bool) -> None:
+    """Show a token: its series with the values to beat, its contributors, its versions.
+
+    \b
+    Example:
+      hokusai-mlflow token show IMG-001 --registry-uri http://127.0.0.1:5000
+    """
+    registry = open_registry(registry_uri)
+    found = registry.ask("tokens/get", token_id=token_id)["token"]
+    if as_json:
+        print_json(found)
+        return
+    click.echo(
+        f"{token_id}: {found['version_count']} versions of {found['model_count']} models, last "
+        f"registered {time_text(found['last_registered_timestamp'])}."
+    )
+    click.echo("\nSeries:")
+    series = ("benchmark_metric", "direction", "baseline_value")
+    print_table(
+        ("metric", "direction", "baseline", "to beat", "set by"),
+        (
+            [*pick(each, series), each["head"]["value"], _version(each["head"])]
+            for each in found["series"]
+        ),
+    )
+    click.echo("\nContributors:")
+    print_table(
+        ("address", "versions", "DeltaOnes", "improvements"),
+        (
+            [
+                each["contributor_address"],
+                each["version_count"],
+                sum(one["deltaone_count"] for one in each["improvements"]),
+                ", ".join(
+                    f"{one['improvement_pp']} pp {one['benchmark_metric']}"
+                    for one in each["improvements"]
+                ),
+            ]
+            for each in found["contributors"]
+        ),
+    )
+    click.echo("\nVersions, newest first:")
+    versions = registry.list_models_by_token(token_id)
+    print_table(
+        ("model", "version", "metric", "value", "registered"),
+        (
+            [
+                each.name,
+                each.version,
+                each.tags["benchmark_metric"],
+                each.tags["benchmark_value"],
+                time_text(each.creation_timestamp),
+            ]
+            for each in versions
+        ),
+    )
+
+
+@click.group()
+def model() -> None:
+    """Registered models and their improvement history."""
+
+
+@model.command()
+@click.argument("name")
+@registry_option
+@output_option
+@reporting_errors
+def lineage(name: str, registry_uri: str | None, as_json: bool) -> None:
+    """Show every tokenised version of a model, oldest first.
+
+    \b
+    Example:
+      hokusai-mlflow model lineage image-classifier --registry-uri http://127.0.0.1:5000
+    """
+    registry = open_registry(registry_uri)
+    items = list(registry.every("registered-models/lineage", "lineage", name=name))
+    if as_json:
+        print_json({"lineage": items})
+        return
+    rows = []
+    for item in items:
+        version, decision = item["model_version"], item["decision"] or {}
+        rows.append(
+            [
+                version["version"],
+                *pick(item, ("token_id", "benchmark_metric", "benchmark_value")),
+                *pick(decision, ("outcome", "improvement_pp")),
+                _version(item["parent"]),
+                item["contributor_address"],
+                time_text(version["creation_timestamp"]),
+            ]
+        )
+    columns = ("version", "token", "metric", "value", "outcome", "points", "parent")
+    print_table((*columns, "contributor", "registered"), rows)
+
+
+def _version(found: dict[str, str] | None) -> str:
+    return "" if not found else f"{found['name']} v{found['version']}"

@@ -1,0 +1,206 @@
+"""``hokusai-mlflow rewards``: the ledger of reward events and their delivery."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+import click
+from sqlalchemy import Engine
+
+from hokusai_mlflow_plugin.cli.connections import (
+    database_argument,
+    open_database,
+    workspace_option,
+)
+from hokusai_mlflow_plugin.cli.output import (
+    output_option,
+    print_json,
+    print_table,
+    reporting_errors,
+    time_text,
+)
+from hokusai_mlflow_plugin.db import delivery_sql
+from hokusai_mlflow_plugin.domain.errors import SettingsError
+from hokusai_mlflow_plugin.services import ledger_audit
+from hokusai_mlflow_plugin.services.rewards import MAX_RESULTS, list_events
+from hokusai_mlflow_plugin.settings import Settings
+
+
+@click.group()
+def rewards() -> None:
+    """Reward events: list, verify, deliver.
+
+    A database is given with or without 'hokusai+'; by default MLFLOW_REGISTRY_STORE_URI, else
+    MLFLOW_BACKEND_STORE_URI.
+    """
+
+
+@rewards.command("list")
+@database_argument
+@click.option("--after", default=0, help="Only events after this sequence number.")
+@click.option(
+    "--max-results",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, MAX_RESULTS),
+    help="How many at most.",
+)
+@click.option("--token-id", help="Only events of this token.")
+@workspace_option
+@output_option
+@reporting_errors
+def list_rewards(
+    database_uri: str | None,
+    after: int,
+    max_results: int,
+    token_id: str | None,
+    workspace: str,
+    as_json: bool,
+) -> None:
+    """List reward events in commit order, and how their delivery stands.
+
+    \b
+    Example:
+      hokusai-mlflow rewards list sqlite:///hokusai.db --after 40
+    """
+    with (
+        open_database(database_uri) as (engine, _settings),
+        engine.connect() as connection,
+    ):
+        found = list_events(connection, workspace, after, max_results, token_id)["reward_events"]
+        sequences = [event["sequence"] for event in found]
+        deliveries = delivery_sql.read_deliveries(connection, workspace, sequences)
+    for event in found:
+        event["delivery"] = _delivery(deliveries.get(event["sequence"]))
+    if as_json:
+        print_json({"reward_events": found})
+        return
+    print_table(
+        ("sequence", "id", "token", "model", "points", "time", "delivery"),
+        (
+            [
+                event["sequence"],
+                event["id"],
+                event["token_id"],
+                f"{event['data']['name']} v{event['data']['version']}",
+                event["data"]["improvement_pp"],
+                time_text(event["timestamp"]),
+                f"{event['delivery']['status']} ({event['delivery']['attempts']})",
+            ]
+            for event in found
+        ),
+    )
+
+
+@rewards.command()
+@database_argument
+@output_option
+@reporting_errors
+def verify(database_uri: str | None, as_json: bool) -> None:
+    """Check that no event was edited, removed, swapped or added; exit status 1 where one was.
+
+    \b
+    Example:
+      hokusai-mlflow rewards verify sqlite:///hokusai.db
+    """
+    with (
+        open_database(database_uri) as (engine, _settings),
+        engine.connect() as connection,
+    ):
+        faults = list(ledger_audit.audit(connection))
+    if as_json:
+        print_json({"faults": [asdict(fault) for fault in faults]})
+    elif faults:
+        columns = ("workspace", "sequence", "code", "message")
+        rows = ([fault.workspace, fault.sequence, fault.code, fault.message] for fault in faults)
+        print_table(columns, rows)
+    else:
+        click.echo("The ledger is intact.")
+    sys.exit(1 if faults else 0)
+
+
+@rewards.command()
+@database_argument
+@click.option("--once", is_flag=True, help="Deliver what is due, then stop.")
+@click.option(
+    "--interval",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(min=0.05),
+    help="Seconds between two looks for new events.",
+)
+@reporting_errors
+def dispatch(database_uri: str | None, once: bool, interval: float) -> None:
+    """Post reward events to HOKUSAI_REWARD_WEBHOOK_URL, at least once each.
+
+    Any number of these may run. Signed by the Standard Webhooks specification with
+    HOKUSAI_REWARD_WEBHOOK_SECRETS.
+
+    \b
+    Example:
+      HOKUSAI_REWARD_WEBHOOK_URL=https://rewards.example/hook \\
+      HOKUSAI_REWARD_WEBHOOK_SECRETS=whsec_… \\
+      hokusai-mlflow rewards dispatch postgresql://user@host/mlflow
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with open_database(database_uri) as (engine, settings):
+        dispatcher = _dispatcher(engine, settings)
+        while True:
+            made = dispatcher.deliver_due()
+            if once:
+                click.echo(f"{made} attempts made.")
+                return
+            time.sleep(interval)
+
+
+@rewards.command()
+@click.argument("event_id", metavar="ID")
+@database_argument
+@workspace_option
+@reporting_errors
+def replay(event_id: str, database_uri: str | None, workspace: str) -> None:
+    """Deliver an event again, however its delivery ended; it keeps its id.
+
+    \b
+    Example:
+      hokusai-mlflow rewards replay 5f0c… sqlite:///hokusai.db
+    """
+    with (
+        open_database(database_uri) as (engine, _settings),
+        engine.begin() as connection,
+    ):
+        now_ms = time.time_ns() // 1_000_000
+        found = delivery_sql.replay(connection, workspace, event_id, now_ms)
+    if not found:
+        raise click.ClickException(f"No event of workspace {workspace} has id {event_id}.")
+    click.echo("It is due now.")
+
+
+def _dispatcher(engine: Engine, settings: Settings) -> Any:
+    # Importing MLflow's guard takes a second; the help texts do without.
+    from hokusai_mlflow_plugin.services.dispatch import Dispatcher, Receiver  # noqa: PLC0415
+    from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session  # noqa: PLC0415
+
+    if settings.webhook_url is None or not settings.webhook_secrets:
+        raise SettingsError(
+            "Set HOKUSAI_REWARD_WEBHOOK_URL and HOKUSAI_REWARD_WEBHOOK_SECRETS to deliver events."
+        )
+    session = webhook_session(settings.webhook_url, allow_private=settings.webhook_allow_private)
+    receiver = Receiver(settings.webhook_url, settings.webhook_secrets, settings.webhook_timeout_s)
+    return Dispatcher(engine, receiver, settings.retry, session)
+
+
+def _delivery(row: Any) -> dict[str, Any]:
+    if row is None:
+        return {"status": "unknown", "attempts": 0}
+    return {
+        "status": row["status"],
+        "attempts": row["attempts"],
+        "next_attempt_timestamp": row["next_attempt_time"],
+        "http_status": row["http_status"],
+        "error": row["error"],
+    }

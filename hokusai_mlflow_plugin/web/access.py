@@ -1,0 +1,84 @@
+"""What the sender of a request may do, and what each route asks for.
+
+The routes decide by themselves, so that they hold under any authentication: MLflow's basic-auth,
+or that of another plugin, which passes an :class:`Access` of its own to ``register``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import Enum
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
+from hokusai_mlflow_plugin.services.visibility import EVERYTHING, MayRead, Visible
+
+
+class Rule(Enum):
+    """What a route asks of the sender; its value says so in the API's documentation."""
+
+    LOGGED_IN = "Any authenticated user."
+    READ_MODEL = "READ on the registered model that `name` names."
+    READABLE = "Any authenticated user; the answer speaks only of models that the user may read."
+    ADMIN = "Administrators only."
+
+
+class Access:
+    """What the sender of the current request may do.
+
+    This one allows everything: it is that of a server without accounts. Subclass it for a server
+    with its own authentication; each method is called inside the request, after the sender was
+    authenticated.
+    """
+
+    def is_admin(self) -> bool:
+        """Whether the sender may see and do everything."""
+        return True
+
+    def reader(self) -> MayRead:
+        """Tells for a registered model's name whether the sender may read its versions.
+
+        What it needs is read when it is made: it is asked while a database connection is held,
+        once for each model that an answer could speak of.
+        """
+        return lambda _name: True
+
+    def can_read(self, name: str) -> bool:
+        """Whether the sender may read this one registered model."""
+        return self.reader()(name)
+
+    def withheld_fields(self) -> Collection[str]:
+        """Fields of a model version that the sender may not see, such as ``run_id``."""
+        return ()
+
+
+def visible_to_sender(access: Access, rule: Rule, parameters: dict[str, Any]) -> Visible:
+    """The models that the answer to the sender may speak of.
+
+    Raises:
+        MlflowException: The sender may not ask at all (``PERMISSION_DENIED``).
+    """
+    if access.is_admin():
+        return EVERYTHING
+    if rule is Rule.ADMIN:
+        raise _denied("Only an administrator may do this.")
+    if rule is Rule.READ_MODEL and not access.can_read(parameters["name"]):
+        raise _denied("READ permission on this registered model is needed.")
+    return Visible(access.reader())
+
+
+def withhold(answer: Any, fields: Collection[str]) -> Any:
+    """An answer without these fields, wherever they are in it."""
+    if not fields:
+        return answer
+    if isinstance(answer, dict):
+        return {key: withhold(each, fields) for key, each in answer.items() if key not in fields}
+    if isinstance(answer, list):
+        return [withhold(each, fields) for each in answer]
+    return answer
+
+
+def _denied(message: str) -> MlflowException:
+    return MlflowException(message, error_code=PERMISSION_DENIED)
