@@ -1,0 +1,80 @@
+# The project's commands. `make` alone lists them.
+
+PYTHON ?= python3
+PORT ?= 5000
+
+VENV := .venv
+OLDEST := .venv-oldest
+WHEEL_VENV := build/wheel-venv
+OLDEST_MLFLOW := mlflow==3.10.*
+PIP := -m pip --disable-pip-version-check install -qq
+EXTRAS := postgres,mysql
+MANIFESTS := pyproject.toml Makefile
+
+.PHONY: help serve test lint demo wheel-test test-oldest constraints clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+serve: $(VENV)/.served ## Install, and serve on http://127.0.0.1:5000 (PORT=…) with SQLite
+	@$(VENV)/bin/hokusai-mlflow server --host 127.0.0.1 --port $(PORT)
+
+test: $(VENV)/.developed ## Install, and run all tests
+	@$(VENV)/bin/pytest -n 2
+
+lint: $(VENV)/.developed ## Check style, types and layers
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+demo: $(VENV)/.served ## Train, register and show two models on a running server (PORT=…)
+	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT)
+
+# The smoke test runs from an empty folder in an environment that holds only the wheel.
+wheel-test: $(VENV)/.developed ## Build the wheel, and test it with the source out of reach
+	@rm -rf build dist
+	@$(VENV)/bin/python -m build --no-isolation --outdir dist > /dev/null
+	@$(VENV)/bin/python -m venv $(WHEEL_VENV)
+	@$(WHEEL_VENV)/bin/python $(PIP) -c constraints.txt dist/*.whl
+	@mkdir build/empty && cp tests/packaging/smoke.py build/empty/
+	@cd build/empty && ../wheel-venv/bin/python -I smoke.py
+
+test-oldest: $(OLDEST)/.developed ## Run the contract and acceptance tests on the oldest MLflow
+	@$(OLDEST)/bin/pytest -n 2 tests/contract tests/acceptance
+
+constraints: $(VENV)/.developed ## Renew the pinned versions
+	@$(VENV)/bin/python $(PIP) uv
+	@$(call compile,mlflow,constraints.txt)
+	@$(call compile,$(OLDEST_MLFLOW),constraints-oldest.txt)
+
+clean: ## Remove the environments and what was built
+	@rm -rf $(VENV) $(OLDEST) build dist
+
+# $(1): the MLflow to pin; $(2): the file to write. Markers keep it valid on every Python.
+compile = echo '$(1)' | $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.10 \
+	--all-extras --group test --group lint --no-annotate --upgrade \
+	--custom-compile-command 'make constraints' pyproject.toml - --output-file $(2)
+
+$(VENV)/.served: $(VENV)/pyvenv.cfg constraints.txt $(MANIFESTS)
+	@echo "Installing into $(VENV) …"
+	@$(VENV)/bin/python $(PIP) -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/.developed: $(VENV)/.served
+	@$(VENV)/bin/python $(PIP) -c constraints.txt --group test --group lint
+	@touch $@
+
+$(OLDEST)/.developed: $(OLDEST)/pyvenv.cfg constraints-oldest.txt $(MANIFESTS)
+	@echo "Installing into $(OLDEST) …"
+	@$(OLDEST)/bin/python $(PIP) -c constraints-oldest.txt -e '.[$(EXTRAS)]' --group test
+	@touch $@
+
+# Dependency groups need pip 25.1, which is newer than what Python 3.10 and 3.11 bring.
+%/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo "Python 3.10 or newer is needed. Name one: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null \
+		|| { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $*
+	@$*/bin/python $(PIP) --upgrade 'pip>=25.1'

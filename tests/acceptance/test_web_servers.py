@@ -1,0 +1,76 @@
+"""The plugin under each web server that MLflow runs, and its refusal to start unenforced.
+
+Source: design section 3, "Server".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+import mlflow
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+from support.registry import SOURCE, TOKEN, token_tags
+from support.servers import ServerStopped, mlflow_server
+
+from hokusai.core import ModelRegistry
+
+WEB_SERVERS = {
+    "uvicorn": ["--workers", "2"],
+    "gunicorn": ["--workers", "2", "--gunicorn-opts", "--timeout 120"],
+    "waitress": ["--waitress-opts", "--threads=2"],
+}
+
+
+@pytest.mark.parametrize("options", WEB_SERVERS.values(), ids=WEB_SERVERS)
+def test_web_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Sequence[str]
+) -> None:
+    """Under each web server, with several workers, bad tags are refused and good ones found."""
+    with mlflow_server(tmp_path, *options) as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        with pytest.raises(MlflowException, match="Token ID format invalid"):
+            mlflow.register_model(SOURCE, "bad", tags=token_tags(**{TOKEN: "bad"}))
+        mlflow.register_model(SOURCE, "good", tags=token_tags())
+        found = ModelRegistry().list_models_by_token("IMG-001")
+
+    assert [version.name for version in found] == ["good"]
+
+
+def test_static_prefix(tmp_path: Path) -> None:
+    """With ``--static-prefix`` our routes are where MLflow's own are (3.12 moved those, too)."""
+    places = [f"{prefix}{api}" for prefix in ("", "/mlflow") for api in ("/api", "/ajax-api")]
+    with mlflow_server(tmp_path, "--static-prefix", "/mlflow", health="/mlflow/health") as server:
+        statuses = {
+            route: [
+                requests.get(f"{server.uri}{place}/2.0/{route}", timeout=60).status_code
+                for place in places
+            ]
+            for route in ("mlflow/registered-models/search", "hokusai/tokens/list")
+        }
+        (clients,) = [
+            place.removesuffix("/api")
+            for place, status in zip(places, statuses["hokusai/tokens/list"], strict=True)
+            if place.endswith("/api") and status == HTTPStatus.OK
+        ]
+        registry = ModelRegistry(server.uri + clients, tracking_uri=server.uri + clients)
+        registry.register_tokenized_model(SOURCE, "model", "IMG-001", "accuracy", "0.85")
+        found = registry.list_models_by_token("IMG-001")
+
+    assert statuses["hokusai/tokens/list"] == statuses["mlflow/registered-models/search"]
+    assert [version.name for version in found] == ["model"]
+
+
+@pytest.mark.parametrize("options", WEB_SERVERS.values(), ids=WEB_SERVERS)
+def test_stock_store(tmp_path: Path, options: Sequence[str]) -> None:
+    """On a store without the plugin the server ends, and says what to do."""
+    stock = f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+    with (
+        pytest.raises(ServerStopped, match=r"is not token-aware.*--registry-store-uri"),
+        mlflow_server(tmp_path, *options, registry_uri=stock),
+    ):
+        pass

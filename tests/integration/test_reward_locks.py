@@ -1,0 +1,239 @@
+"""R10: what a reward rests on cannot change any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+from support.refusals import registry_rows
+from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
+from support.rewards import assert_sound, decision, detect, events, outcome, outcomes, paid
+
+DIRECTION = "benchmark_direction"
+ADDRESS = "0x" + 40 * "a"
+OTHER_ADDRESS = "0x" + 40 * "b"
+SHARES = f'[{{"address": "{ADDRESS}", "weight": 10000}}]'
+
+AMENDMENTS = {TOKEN: "IMG-002", METRIC: "recall", VALUE: "0.99", DIRECTION: "maximize"}
+"""Another valid value for each tag that a decision rests on."""
+
+
+@contextmanager
+def locked(store: Any, *texts: str) -> Iterator[None]:
+    """The block's write conflicts with a reward, says so and what to do, and changes no row."""
+    before = registry_rows(store.engine)
+    with pytest.raises(MlflowException) as caught:
+        yield
+    error = caught.value
+    assert error.error_code == "RESOURCE_CONFLICT"
+    assert error.get_http_status_code() == 409
+    assert isinstance(error, ValueError)
+    for each in ("a DeltaOne rests on this version", "Register a new version instead", *texts):
+        assert each in error.message
+    assert registry_rows(store.engine) == before
+
+
+@pytest.fixture
+def rewarded(store):
+    """A store whose model has a baseline (1), a DeltaOne (2) and one below the threshold (3)."""
+    create_version(store, tags=token_tags(contributor="alice"))
+    create_version(store, tags=token_tags(**{VALUE: "0.87"}, contributor=ADDRESS))
+    create_version(store, tags=token_tags(**{VALUE: "0.872"}))
+    assert outcomes(store, versions=3) == ["baseline", "achieved", "below_threshold"]
+    return store
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_required_tags_are_locked(rewarded, version):
+    """Neither a DeltaOne nor what it was measured against can be amended."""
+    for key, value in AMENDMENTS.items():
+        with locked(rewarded, f"Model 'model' version {version}", key):
+            set_tag(rewarded, "model", version, key, value)
+    for key in (TOKEN, METRIC, VALUE):
+        with locked(rewarded, key):
+            rewarded.delete_model_version_tag("model", str(version), key)
+    assert_sound(rewarded)
+
+
+def test_the_same_number_in_other_words_is_locked_too(rewarded):
+    """A locked tag keeps its text."""
+    with locked(rewarded, VALUE):
+        set_tag(rewarded, "model", 2, VALUE, "0.870")
+
+
+def test_writing_what_is_there_changes_nothing(rewarded):
+    """A client that repeats a tag's value gets no error: nothing would change."""
+    before = registry_rows(rewarded.engine)
+    for key, value in token_tags(**{VALUE: "0.87"}, contributor=ADDRESS).items():
+        set_tag(rewarded, "model", 2, key, value)
+    assert registry_rows(rewarded.engine) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("contributor", OTHER_ADDRESS),
+        ("contributor_address", ADDRESS),
+        ("contributors", SHARES),
+    ],
+)
+def test_contributors_of_a_reward_are_locked(rewarded, key, value):
+    """Who earned a DeltaOne is settled with it."""
+    with locked(rewarded, key):
+        set_tag(rewarded, "model", 2, key, value)
+
+
+def test_contributor_of_a_reward_is_not_deleted(rewarded):
+    """Nor can the tag go."""
+    with locked(rewarded, "contributor"):
+        rewarded.delete_model_version_tag("model", "2", "contributor")
+
+
+def test_contributor_cannot_be_claimed_afterwards(store):
+    """A DeltaOne that named nobody stays nobody's."""
+    create_version(store)
+    create_version(store, tags=token_tags(**{VALUE: "0.87"}))
+    with locked(store, "contributor"):
+        set_tag(store, "model", 2, "contributor", ADDRESS)
+    assert events(store)[0]["data"]["contributors"] == []
+
+
+def test_contributors_of_the_baseline_are_free(rewarded):
+    """Nobody was paid for the baseline, so its contributor may change; its value may not."""
+    set_tag(rewarded, "model", 1, "contributor", OTHER_ADDRESS)
+    rewarded.delete_model_version_tag("model", "1", "contributor")
+    set_tag(rewarded, "model", 1, "contributors", SHARES)
+    assert_sound(rewarded)
+
+
+def test_other_tags_are_free(rewarded):
+    """Only what the decision rests on is locked."""
+    for version in (1, 2):
+        set_tag(rewarded, "model", version, "gpu", "A100")
+        rewarded.delete_model_version_tag("model", str(version), "gpu")
+
+
+@pytest.mark.parametrize(("key", "value"), AMENDMENTS.items())
+def test_what_no_reward_rests_on_is_free(rewarded, key, value):
+    """A version that neither earned anything nor was measured against can be amended."""
+    set_tag(rewarded, "model", 3, key, value)
+    assert len(detect(rewarded)["history"]) == 1
+    assert_sound(rewarded)
+
+
+def test_the_lock_comes_with_the_reward(store):
+    """The baseline is free until a DeltaOne is measured against it; the head until it is left."""
+    create_version(store)
+    set_tag(store, "model", 1, VALUE, "0.84")
+    assert outcome(store) == "regressed"
+    create_version(store, "second", token_tags(**{VALUE: "0.86"}))
+    assert decision(store, "second")["baseline"] == {
+        "name": "model",
+        "version": "1",
+        "value": "0.85",
+    }
+    assert_sound(store)
+
+
+def test_an_amendment_that_achieves_locks(store):
+    """A version that became a DeltaOne by an amendment is locked like any other."""
+    create_version(store)
+    create_version(store, tags=token_tags(**{VALUE: "0.855"}))
+    set_tag(store, "model", 2, VALUE, "0.86")
+    with locked(store, VALUE):
+        set_tag(store, "model", 2, VALUE, "0.89")
+    assert paid(store) == [("model", "2", "1")]
+
+
+def test_locked_also_under_another_name(rewarded):
+    """A rename takes the lock along."""
+    rewarded.rename_registered_model("model", "renamed")
+    for version in (1, 2):
+        with locked(rewarded, f"Model 'renamed' version {version}"):
+            set_tag(rewarded, "renamed", version, VALUE, "0.99")
+
+
+def test_a_lock_of_a_deleted_model_does_not_return(rewarded):
+    """A new model of the old name and number starts free."""
+    rewarded.delete_registered_model("model")
+    create_version(rewarded, tags=token_tags(**{VALUE: "0.80"}))
+    set_tag(rewarded, "model", 1, VALUE, "0.81")
+    assert outcome(rewarded) == "regressed"
+    assert_sound(rewarded)
+
+
+def test_a_copy_of_a_reward_is_free(rewarded):
+    """Nothing rests on a copy."""
+    rewarded.copy_model_version(rewarded.get_model_version("model", "2"), "copy")
+    set_tag(rewarded, "copy", 1, "contributor", OTHER_ADDRESS)
+    set_tag(rewarded, "copy", 1, VALUE, "0.80")
+    assert outcome(rewarded, "copy") == "regressed"
+    assert_sound(rewarded)
+
+
+def test_a_rewarded_version_can_be_deleted(rewarded):
+    """The event outlives the version, and the head stays where it is."""
+    before = events(rewarded)
+    rewarded.delete_model_version("model", "2")
+    rewarded.delete_registered_model("model")
+    assert events(rewarded) == before
+    create_version(rewarded, tags=token_tags(**{VALUE: "0.87"}))
+    assert outcome(rewarded) == "below_threshold"
+    assert_sound(rewarded)
+
+
+@pytest.mark.parametrize("key", [VALUE, TOKEN])
+def test_amending_the_baseline_while_a_reward_is_on_its_way(store_factory, key):
+    """Whoever comes first, an amendment never changes what a committed reward was measured against.
+
+    Writers race, round by round, each round in a token of its own.
+    """
+    amending, improving = store_factory(), store_factory()
+    amended = 0
+    for attempt in range(12):
+        token, name = f"RACE-{attempt}", f"model-{attempt}"
+        create_version(amending, name, token_tags(**{TOKEN: token}))
+        new = {VALUE: "0.84", TOKEN: f"ELSE-{attempt}"}[key]
+        refused = _race(
+            lambda: set_tag(amending, name, 1, key, new),  # noqa: B023  # both end in this round
+            lambda: create_version(
+                improving,
+                f"{name}-b",  # noqa: B023
+                token_tags(**{TOKEN: token, VALUE: "0.87"}),  # noqa: B023
+            ),
+        )
+        tags = amending.get_model_version(name, "1").tags
+        assert [event["token_id"] for event in events(amending)][-1:] == [token]
+        if refused:
+            assert "a DeltaOne rests on this version" in refused[0]
+            assert tags[key] == token_tags(**{TOKEN: token})[key]
+        else:
+            amended += 1
+            assert tags[key] == new
+            assert decision(amending, name)["value"] == tags[VALUE].rstrip("0")
+    assert_sound(amending)
+    assert 0 <= amended <= 12
+
+
+def _race(amend: Callable[[], Any], improve: Callable[[], Any]) -> list[str]:
+    """Run both at once; what the amendment was refused with, if it was. The other must succeed."""
+    start = threading.Barrier(2)
+
+    def run(write: Callable[[], Any]) -> None:
+        start.wait()
+        write()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.submit(run, amend), pool.submit(run, improve)
+    second.result()
+    error = first.exception()
+    if error is None:
+        return []
+    assert isinstance(error, MlflowException)
+    assert error.error_code == "RESOURCE_CONFLICT"
+    return [error.message]

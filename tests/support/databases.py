@@ -1,0 +1,89 @@
+"""Databases for tests: each serves one test, and holds MLflow's schema from the start.
+
+MLflow needs more than a second to create its tables. It is done once per database server, and
+every test gets a copy of the result.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from support.database_base import Databases, MissingDatabase, create_mlflow_schema, new_name
+from support.mysql import MysqlDatabases
+from support.postgres import PostgresDatabases
+
+REQUIRE_VARIABLE = "HOKUSAI_TEST_REQUIRE_DATABASES"
+
+
+class SqliteDatabases(Databases):
+    """Files in a temporary folder, copied."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="hokusai-sqlite-"))
+
+    @cached_property
+    def _template(self) -> Path:
+        path = self._folder / "template.db"
+        create_mlflow_schema(f"sqlite:///{path}")
+        return path
+
+    def create(self, *, empty: bool = False) -> str:
+        path = self._folder / f"{new_name()}.db"
+        if not empty:
+            shutil.copyfile(self._template, path)
+        return f"sqlite:///{path}"
+
+    def drop(self, uri: str) -> None:
+        path = Path(str(make_url(uri).database))
+        for file in self._folder.glob(f"{path.name}*"):
+            file.unlink()
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder)
+
+
+KINDS: dict[str, type[Databases]] = {
+    "sqlite": SqliteDatabases,
+    "postgresql": PostgresDatabases,
+    "mysql": MysqlDatabases,
+}
+
+
+class AllDatabases:
+    """Databases of every kind; a server is looked for when a test first needs it."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Databases | MissingDatabase] = {}
+
+    def of(self, kind: str) -> Databases:
+        """The databases of one kind.
+
+        Raises:
+            MissingDatabase: This machine has no server of that kind.
+        """
+        if kind not in self._found:
+            try:
+                self._found[kind] = KINDS[kind]()
+            except MissingDatabase as error:
+                self._found[kind] = error
+        found = self._found[kind]
+        if isinstance(found, MissingDatabase):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """Remove every database that was made, and stop what was started."""
+        for databases in self._found.values():
+            if isinstance(databases, Databases):
+                databases.close()
+
+
+def required() -> bool:
+    """Whether a missing server fails the tests instead of skipping them, as in CI."""
+    return os.environ.get(REQUIRE_VARIABLE, "").lower() in ("1", "true")

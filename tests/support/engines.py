@@ -1,0 +1,21 @@
+"""The stores and connections that MLflow keeps."""
+
+from __future__ import annotations
+
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
+from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry
+from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
+
+
+def dispose_engines() -> None:
+    """Close every connection of MLflow's stores in this process, and forget the stores.
+
+    MLflow keeps stores and engines by their URI for as long as the process lives.
+    """
+    ModelRegistryStoreRegistry._get_store_with_resolved_uri.cache_clear()
+    TrackingStoreRegistry._get_store_with_resolved_uri.cache_clear()
+    for store_class in (RegistryStore, TrackingStore):
+        engines = store_class._engine_map
+        while engines:
+            engines.popitem()[1].dispose()

@@ -1,0 +1,140 @@
+"""MySQL or MariaDB for tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from support.database_base import MissingDatabase, ServerDatabases
+
+MYSQL_VARIABLE = "HOKUSAI_TEST_MYSQL_URL"
+LOCAL_MYSQL = "mysql+pymysql://root@127.0.0.1:3306/"
+
+
+class MysqlDatabases(ServerDatabases):
+    """Databases on MySQL or MariaDB: the named server, else the one on this machine.
+
+    Making MLflow's tables there takes longer than most tests, so a database that a test is done
+    with is emptied and used again.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[str] = []
+        try:
+            super().__init__(os.environ.get(MYSQL_VARIABLE) or LOCAL_MYSQL)
+        except MissingDatabase as error:
+            raise MissingDatabase(
+                f"Set {MYSQL_VARIABLE} or start a server at {LOCAL_MYSQL} ({error})."
+            ) from error
+
+    def create(self, *, empty: bool = False) -> str:
+        if self._free and not empty:
+            return self._uri(self._free.pop())
+        return super().create(empty=empty)
+
+    def drop(self, uri: str) -> None:
+        name = str(make_url(uri).database)
+        self._disconnect(name)
+        with self._admin.connect() as connection:
+            reusable = self._schema.restore(connection, name)
+        if reusable:
+            self._free.append(name)
+        else:
+            super().drop(uri)
+
+    @cached_property
+    def _schema(self) -> MysqlSchema:
+        template = self._template
+        with self._admin.connect() as connection:
+            return MysqlSchema(connection, template)
+
+    def _clone(self, name: str) -> None:
+        schema = self._schema
+        self._execute(f"CREATE DATABASE {name}")
+        with self._admin.connect() as connection:
+            schema.create(connection, name)
+
+    def _drop(self, name: str) -> None:
+        self._execute(f"DROP DATABASE IF EXISTS {name}")
+
+    def _disconnect(self, name: str) -> None:
+        """End the connections to a database: their locks would block what comes next."""
+        with self._admin.connect() as connection:
+            users = connection.exec_driver_sql(
+                f"SELECT id FROM information_schema.processlist WHERE db = '{name}'"
+            )
+            for (user,) in users.all():
+                with suppress(OperationalError):  # it has just ended by itself
+                    connection.exec_driver_sql(f"KILL {user}")
+
+
+class MysqlSchema:
+    """The tables of a template database and the rows in them."""
+
+    def __init__(self, connection: Connection, template: str) -> None:
+        self._template = template
+        self._columns = self._columns_of(connection, template)
+        self._tables = sorted({table for table, *_ in self._columns})
+        # CREATE TABLE … LIKE would leave the foreign keys out, and with them the cascade by which
+        # a rename reaches a model's versions.
+        self._statements = [
+            str(connection.exec_driver_sql(f"SHOW CREATE TABLE {template}.`{table}`").one()[1])
+            for table in self._tables
+        ]
+        self._filled = [
+            table for table in self._tables if self._has_rows(connection, template, table)
+        ]
+
+    def create(self, connection: Connection, name: str) -> None:
+        """Make the tables and rows in a database that holds nothing."""
+        with self._foreign_keys_unchecked(connection):
+            connection.exec_driver_sql(f"USE {name}")
+            for statement in self._statements:
+                connection.exec_driver_sql(statement)
+            self._fill(connection, name)
+            connection.exec_driver_sql("USE information_schema")
+
+    def restore(self, connection: Connection, name: str) -> bool:
+        """Bring a used database back to the template's state; False where its tables differ."""
+        if not self._columns_of(connection, name) >= self._columns:
+            return False
+        used = {table for table, *_ in self._columns_of(connection, name)}
+        with self._foreign_keys_unchecked(connection):
+            for table in sorted(used - set(self._tables)):
+                connection.exec_driver_sql(f"DROP TABLE {name}.`{table}`")
+            for table in self._tables:
+                if self._has_rows(connection, name, table):
+                    connection.exec_driver_sql(f"TRUNCATE TABLE {name}.`{table}`")
+            self._fill(connection, name)
+        return self._columns_of(connection, name) == self._columns
+
+    def _fill(self, connection: Connection, name: str) -> None:
+        for table in self._filled:
+            connection.exec_driver_sql(
+                f"INSERT INTO {name}.`{table}` SELECT * FROM {self._template}.`{table}`"
+            )
+
+    @staticmethod
+    @contextmanager
+    def _foreign_keys_unchecked(connection: Connection) -> Iterator[None]:
+        connection.exec_driver_sql("SET foreign_key_checks = 0")
+        yield
+        connection.exec_driver_sql("SET foreign_key_checks = 1")
+
+    @staticmethod
+    def _has_rows(connection: Connection, name: str, table: str) -> bool:
+        return bool(connection.scalar(text(f"SELECT EXISTS (SELECT 1 FROM {name}.`{table}`)")))
+
+    @staticmethod
+    def _columns_of(connection: Connection, name: str) -> set[tuple[Any, ...]]:
+        columns = connection.exec_driver_sql(
+            "SELECT table_name, column_name, column_type, is_nullable, collation_name "
+            f"FROM information_schema.columns WHERE table_schema = '{name}'"
+        )
+        return set(map(tuple, columns))

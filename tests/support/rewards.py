@@ -1,0 +1,180 @@
+"""What must hold of decisions, heads and reward events, checked apart from the plugin's code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from hokusai_mlflow_plugin.services import deltaone, rewards
+from hokusai_mlflow_plugin.services.ledger_audit import LedgerFault, audit
+
+Json = dict[str, Any]
+Series = tuple[str, str, str]
+
+
+def detect(store: Any, name: str = "model", version: int | str | None = None) -> Json:
+    """What ``deltaone/detect`` answers."""
+    return store.ask(deltaone.detect, name, version=None if version is None else int(version))
+
+
+def decision(store: Any, name: str = "model", version: int | str | None = None) -> Json:
+    """The decision in force on a version, the latest tokenised one by default."""
+    found = detect(store, name, version)["decision"]
+    assert found is not None
+    return found
+
+
+def outcome(store: Any, name: str = "model", version: int | str | None = None) -> str:
+    """Its outcome."""
+    return decision(store, name, version)["outcome"]
+
+
+def outcomes(store: Any, name: str = "model", versions: int = 1) -> list[str]:
+    """The outcomes of a model's first versions."""
+    return [outcome(store, name, version) for version in range(1, versions + 1)]
+
+
+def events(store: Any, **parameters: Any) -> list[Json]:
+    """The reward events, as ``reward-events/list`` gives them, up to 1000."""
+    return store.ask(rewards.list_events, max_results=1000, **parameters)["reward_events"]
+
+
+def paid(store: Any) -> list[tuple[str, str, str]]:
+    """Name and version of each event's model version, and its improvement in points."""
+    return [
+        (event["data"]["name"], event["data"]["version"], event["data"]["improvement_pp"])
+        for event in events(store)
+    ]
+
+
+def faults(store: Any) -> list[LedgerFault]:
+    """What the ledger's audit finds."""
+    with store.engine.connect() as connection:
+        return list(audit(connection))
+
+
+def codes(store: Any) -> list[tuple[int, str]]:
+    """Sequence and code of each fault that the audit finds."""
+    return [(fault.sequence, fault.code) for fault in faults(store)]
+
+
+def rows(connection: Connection, table: str) -> list[Json]:
+    """Every row of one of the project's tables."""
+    return [dict(row) for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()]
+
+
+def decided_rows(store: Any) -> list[Json]:
+    """Every decision ever recorded."""
+    with store.engine.connect() as connection:
+        return rows(connection, "hokusai_decisions")
+
+
+def assert_sound(store: Any) -> None:
+    """Heads, decisions, events and chain agree with each other, and the audit finds nothing.
+
+    In each series every DeltaOne was measured against the head that the one before it left, the
+    head never fell, and what was paid sums up to the way from the baseline to the head.
+    """
+    with store.engine.connect() as connection:
+        decisions = rows(connection, "hokusai_decisions")
+        series = rows(connection, "hokusai_series")
+        ledger = rows(connection, "hokusai_reward_ledgers")
+        written = rows(connection, "hokusai_reward_events")
+        deliveries = rows(connection, "hokusai_reward_deliveries")
+    written.sort(key=lambda row: (row["workspace"], row["sequence"]))
+    _assert_series(decisions, series)
+    _assert_one_event_each(decisions, written)
+    _assert_steps(series, written)
+    _assert_chains(ledger, written)
+    assert sorted(map(_place, deliveries)) == list(map(_place, written))
+    assert faults(store) == []
+
+
+def _assert_series(decisions: list[Json], series: list[Json]) -> None:
+    by_series = defaultdict(list)
+    for row in decisions:
+        by_series[_series(row)].append(row)
+    for row in series:
+        own = by_series.pop(_series(row))
+        sign = {"maximize": 1, "minimize": -1}[row["direction"]]
+        (baseline,) = [each for each in own if each["outcome"] == "baseline"]
+        assert baseline["value"] == row["baseline_value"]
+        steps = {
+            each["baseline_decision_id"]: each for each in own if each["outcome"] == "achieved"
+        }
+        assert len(steps) == sum(each["outcome"] == "achieved" for each in own)
+        head, total = baseline, Decimal(0)
+        while step := steps.pop(head["decision_id"], None):
+            points = (Decimal(step["value"]) - Decimal(head["value"])) * 100 * sign
+            assert Decimal(step["improvement_pp"]) == points >= 1
+            assert step["baseline_value"] == head["value"]
+            head, total = step, total + points
+        assert steps == {}
+        assert (row["head_value"], row["head_decision_id"]) == (head["value"], head["decision_id"])
+        way = Decimal(row["head_value"]) - Decimal(row["baseline_value"])
+        assert total == way * 100 * sign >= 0
+    for own in by_series.values():
+        assert {each["outcome"] for each in own} <= {"direction_unknown", "copy"}
+
+
+def _assert_one_event_each(decisions: list[Json], written: list[Json]) -> None:
+    achieved = [row["decision_id"] for row in decisions if row["outcome"] == "achieved"]
+    assert Counter(row["decision_id"] for row in written) == Counter(achieved)
+    assert len({row["event_id"] for row in written}) == len(written)
+    by_id = {row["decision_id"]: row for row in decisions}
+    for row in written:
+        own, data = by_id[row["decision_id"]], json.loads(row["data"])
+        for key in ("token_id", "benchmark_metric", "value", "improvement_pp", "direction"):
+            assert data[key] == own[key]
+        assert data["baseline"]["value"] == own["baseline_value"]
+
+
+def _assert_steps(series: list[Json], written: list[Json]) -> None:
+    """In the order of the events, each baseline is the head before it."""
+    heads = {_series(row): row["baseline_value"] for row in series}
+    for row in written:
+        data = json.loads(row["data"])
+        key = (row["workspace"], data["token_id"], data["benchmark_metric"])
+        assert data["baseline"]["value"] == heads[key]
+        heads[key] = data["value"]
+    assert heads == {_series(row): row["head_value"] for row in series}
+
+
+def _assert_chains(ledger: list[Json], written: list[Json]) -> None:
+    """Numbered from 1 without gaps, each with the hash of the one before, up to the end."""
+    ends = {row["workspace"]: (0, 64 * "0") for row in ledger}
+    for row in written:
+        sequence, digest = ends[row["workspace"]]
+        assert row["sequence"] == sequence + 1
+        assert row["previous_hash"] == digest
+        assert row["hash"] == own_hash(row)
+        ends[row["workspace"]] = row["sequence"], row["hash"]
+    assert ends == {r["workspace"]: (r["last_sequence"], r["last_hash"]) for r in ledger}
+
+
+def own_hash(row: Json) -> str:
+    """The hash of an event's row, worked out by other means than in the code."""
+    event = {
+        "sequence": row["sequence"],
+        "id": row["event_id"],
+        "type": row["type"],
+        "timestamp": row["event_time"],
+        "token_id": row["token_id"],
+        "data": json.loads(row["data"]),
+        "previous_hash": row["previous_hash"],
+    }
+    content = json.dumps(event, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _series(row: Json) -> Series:
+    return row["workspace"], row["token_id"], row["benchmark_metric"]
+
+
+def _place(row: Json) -> tuple[str, int]:
+    return row["workspace"], row["sequence"]
