@@ -1,9 +1,16 @@
-"""The MLflow server with our routes; the entry points ``mlflow.app``."""
+"""The MLflow server with our routes; the entry points ``mlflow.app``.
+
+The entry points name ``app`` and ``basic_auth_app``, which are made when a server asks for them.
+MLflow takes functions too, but spells their call in a way that waitress refuses
+(``_run_server``, MLflow 3.17). It also looks at the object before it starts the workers, so that a
+server that would not enforce the rules ends there, with one error.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -24,6 +31,14 @@ __all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
 _logger = logging.getLogger("hokusai.web")
 
 
+def __getattr__(name: str) -> Any:
+    factories = {"app": create_app, "basic_auth_app": create_basic_auth_app}
+    if name in factories:
+        return factories[name]()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
 def create_app() -> Any:
     """The server's app for ``mlflow server --app-name hokusai``.
 
@@ -38,6 +53,7 @@ def create_app() -> Any:
     return limit_bodies(mlflow_compat.servable(app), _prefixes())
 
 
+@cache
 def create_basic_auth_app() -> Any:
     """The server's app for ``mlflow server --app-name hokusai-basic-auth``.
 

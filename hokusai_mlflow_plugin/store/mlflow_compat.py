@@ -34,6 +34,7 @@ from mlflow.store.model_registry.dbmodels.models import (
 )
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+from mlflow.utils.validation import _validate_model_version as check_version_number
 from mlflow.utils.workspace_context import get_request_workspace
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME as DEFAULT_WORKSPACE
 from sqlalchemy import Engine
@@ -66,6 +67,7 @@ __all__ = [
     "auth_reader",
     "auth_withheld_fields",
     "authenticated_user",
+    "check_version_number",
     "engine_of",
     "is_database_uri",
     "managed_session",

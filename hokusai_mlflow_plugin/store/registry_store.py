@@ -26,6 +26,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat import (
 )
 from hokusai_mlflow_plugin.store.retries import retry_lost_races
 from hokusai_mlflow_plugin.store.session import session_maker
+from hokusai_mlflow_plugin.store.version_numbers import number_versions
 
 SCHEME_PREFIX = "hokusai+"
 
@@ -87,6 +88,7 @@ class TokenAwareRegistry:
 
 
 @retry_lost_races
+@number_versions
 class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
     """MLflow's SQL registry store with the token rules enforced (single tenant)."""
 
@@ -96,6 +98,7 @@ class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
 
 
 @retry_lost_races
+@number_versions
 class WorkspaceAwareHokusaiStore(TokenAwareRegistry, WorkspaceAwareSqlAlchemyStore):
     """The same, inside the workspace of the request."""
 

@@ -126,8 +126,10 @@ def test_what_no_reward_rests_on_is_free(rewarded, key, value):
     assert_sound(rewarded)
 
 
-def test_the_lock_comes_with_the_reward(store):
-    """The baseline is free until a DeltaOne is measured against it; the head until it is left."""
+def test_an_amended_baseline_leaves_its_head_behind(store):
+    """The baseline is free until a DeltaOne is measured against it, but the head stays: it never
+    falls, and what comes next is measured against the value that was decided on.
+    """
     create_version(store)
     set_tag(store, "model", 1, VALUE, "0.84")
     assert outcome(store) == "regressed"
@@ -194,7 +196,6 @@ def test_amending_the_baseline_while_a_reward_is_on_its_way(store_factory, key):
     Writers race, round by round, each round in a token of its own.
     """
     amending, improving = store_factory(), store_factory()
-    amended = 0
     for attempt in range(12):
         token, name = f"RACE-{attempt}", f"model-{attempt}"
         create_version(amending, name, token_tags(**{TOKEN: token}))
@@ -213,11 +214,9 @@ def test_amending_the_baseline_while_a_reward_is_on_its_way(store_factory, key):
             assert "a DeltaOne rests on this version" in refused[0]
             assert tags[key] == token_tags(**{TOKEN: token})[key]
         else:
-            amended += 1
             assert tags[key] == new
             assert decision(amending, name)["value"] == tags[VALUE].rstrip("0")
     assert_sound(amending)
-    assert 0 <= amended <= 12
 
 
 def _race(amend: Callable[[], Any], improve: Callable[[], Any]) -> list[str]:

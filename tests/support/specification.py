@@ -16,7 +16,7 @@ from typing import Any
 
 SPECIFICATION = Path(__file__).parents[2] / "docs" / "model-registry.md"
 
-_PART = re.compile(r"^#+ (?P<heading>.+)$|^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_PART = re.compile(r"^#+ (?P<heading>.+)$|^```python\n(?P<code>[\s\S]*?)^```$", re.MULTILINE)
 _RUN = re.compile(r"runs:/\w+/model")
 
 
