@@ -1,0 +1,153 @@
+"""Installing on a database that already holds tagged versions (design R13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from support.index import assert_index_is_truth
+from support.registry import VALUE, create_version, set_tag, token_tags
+
+from hokusai_mlflow_plugin.db import backfill_sql, migrate
+from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.services import backfill, deltaone, heads, rewards
+from hokusai_mlflow_plugin.services.catalogue import get_token, lineage
+
+
+@pytest.fixture
+def old_store(database_uri: str) -> Any:
+    """MLflow's own store, with what users tagged before the plugin was there."""
+    store = SqlAlchemyStore(database_uri)
+    for name, value in (("a", "0.80"), ("a", "0.91"), ("b", "0.85"), ("b", "9.1")):
+        create_version(store, name, token_tags(benchmark_value=value))
+    create_version(store, "c", token_tags(hokusai_token_id="ERR-001", benchmark_metric="rmse"))
+    create_version(
+        store,
+        "c",
+        token_tags(hokusai_token_id="ERR-001", benchmark_metric="rmse", benchmark_value="0.4"),
+    )
+    create_version(store, "d", token_tags(benchmark_metric="unheard_of"))
+    create_version(store, "e", {"hokusai_token_id": "img_001"})
+    return store
+
+
+def series(store: Any, token_id: str = "IMG-001") -> list[dict[str, Any]]:
+    return store.ask(get_token, token_id)["token"]["series"]
+
+
+def events(store: Any) -> list[dict[str, Any]]:
+    return store.ask(rewards.list_events)["reward_events"]
+
+
+def test_opening_takes_over_what_is_there(old_store, store):
+    """Old versions are indexed, each series begins with its best value, and nothing is paid."""
+    assert_index_is_truth(store)
+    assert events(store) == []
+    (accuracy,) = series(store)
+    assert accuracy["head"] == {"name": "a", "version": "2", "value": "0.91"}
+    (rmse,) = series(store, "ERR-001")
+    assert rmse["direction"] == "minimize"
+    assert rmse["head"] == {"name": "c", "version": "2", "value": "0.4"}
+
+
+def test_only_the_best_value_has_a_decision(old_store, store):
+    """The past is not judged: the version that holds the head is its baseline, no other decided."""
+    decisions = [item["decision"] for item in store.ask(lineage, "a")["lineage"]]
+    assert decisions[0] is None
+    assert decisions[1]["outcome"] == "baseline"
+    assert "before the plugin" in decisions[1]["reason"]
+
+
+def test_a_metric_without_direction_gets_no_head(old_store, store):
+    """Nobody said which way is better, so nothing begins, and the next value does not pay."""
+    assert [each["benchmark_metric"] for each in series(store)] == ["accuracy"]
+    create_version(store, "d", token_tags(benchmark_metric="unheard_of", benchmark_value="0.99"))
+    assert store.ask(deltaone.detect, "d")["decision"]["outcome"] == "direction_unknown"
+
+
+def test_a_declared_direction_counts(database_uri, store_factory):
+    """An old version's ``benchmark_direction`` tag gives its series a direction."""
+    old = SqlAlchemyStore(database_uri)
+    for value in ("7", "5", "6"):
+        tags = token_tags(
+            benchmark_metric="seconds", benchmark_value=value, benchmark_direction="minimize"
+        )
+        create_version(old, "fast", tags)
+    (seconds,) = series(store_factory())
+    assert seconds["head"] == {"name": "fast", "version": "2", "value": "5"}
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome", "paid"),
+    [("0.92", "achieved", "1"), ("0.919", "below_threshold", None), ("0.85", "regressed", None)],
+)
+def test_the_next_value_is_measured_against_the_best_old_one(
+    old_store, store, value, outcome, paid
+):
+    """Only what beats the best value found pays."""
+    create_version(store, "b", token_tags(benchmark_value=value))
+    assert store.ask(deltaone.detect, "b")["decision"]["outcome"] == outcome
+    assert [event["data"]["improvement_pp"] for event in events(store)] == ([paid] if paid else [])
+
+
+def test_touching_an_old_version_does_not_decide_it(old_store, store):
+    """Completing an old version's other tags is no improvement of its value."""
+    set_tag(store, "a", 1, "contributor", "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1")
+    assert store.ask(deltaone.detect, "a", version=1)["decision"] is None
+    set_tag(store, "a", 1, VALUE, "0.800")
+    assert store.ask(deltaone.detect, "a", version=1)["decision"] is None
+    assert events(store) == []
+
+
+def test_interrupted_and_opened_again(old_store, database_uri, store_factory, monkeypatch):
+    """A backfill that ended half-way goes on when the registry is opened next."""
+    engine = old_store.engine
+    migrate.upgrade(engine)
+    next(iter(backfill.run(engine, BUILT_IN)))
+    assert backfill.is_pending(engine)
+    store = store_factory()
+    assert not backfill.is_pending(engine)
+    assert_index_is_truth(store)
+    assert series(store)[0]["head"]["value"] == "0.91"
+
+
+def test_heads_are_begun_once(old_store, store):
+    """Running it again neither moves a head nor decides anything a second time."""
+    create_version(store, "b", token_tags(benchmark_value="0.95"))
+    before = series(store)
+    list(heads.begin_heads(store.engine, BUILT_IN))
+    assert series(store) == before
+    assert len(events(store)) == 1
+
+
+def test_many_tokens_in_small_batches(database_uri, store_factory, monkeypatch):
+    """A token's values are judged together, wherever a batch ends."""
+    monkeypatch.setattr(heads, "_BATCH_ROWS", 3)
+    old = SqlAlchemyStore(database_uri)
+    for number in range(4):
+        for value in ("0.1", "0.5", "0.3"):
+            tags = token_tags(hokusai_token_id=f"TOK-{number}", benchmark_value=value)
+            create_version(old, f"model {number}", tags)
+    store = store_factory()
+    for number in range(4):
+        (one,) = series(store, f"TOK-{number}")
+        assert one["head"]["value"] == "0.5"
+
+
+def test_without_automatic_migration(old_store, store_factory):
+    """A server that must not migrate refuses to start, and names the command."""
+    with pytest.raises(Exception, match="hokusai-mlflow db upgrade"):
+        store_factory(HOKUSAI_AUTO_MIGRATE="false")
+    migrate.upgrade(old_store.engine)
+    with pytest.raises(Exception, match=r"not indexed yet.*hokusai-mlflow db upgrade"):
+        store_factory(HOKUSAI_AUTO_MIGRATE="false")
+    list(backfill.run(old_store.engine, BUILT_IN))
+    store = store_factory(HOKUSAI_AUTO_MIGRATE="false")
+    assert_index_is_truth(store)
+
+
+def test_the_state_is_kept(old_store, store):
+    """Taking over happens once for each database."""
+    with store.engine.connect() as connection:
+        assert not backfill_sql.is_pending(connection)
