@@ -1,0 +1,142 @@
+"""The audit policy: nothing is refused, everything is on record until it conforms (design R5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.index import assert_index_is_truth
+from support.registry import (
+    METRIC,
+    TOKEN,
+    VALUE,
+    create_version,
+    set_model_tag,
+    set_tag,
+    token_tags,
+)
+
+from hokusai_mlflow_plugin.services import deltaone, policy, rewards
+from hokusai_mlflow_plugin.services.catalogue import list_by_token
+
+
+@pytest.fixture
+def audited(store_factory: Any) -> Any:
+    return store_factory(HOKUSAI_POLICY="audit")
+
+
+def findings(store: Any) -> list[tuple[str, str | None, list[str]]]:
+    found = store.ask(policy.list_findings)["findings"]
+    return [(each["name"], each["version"], each["codes"]) for each in found]
+
+
+def tokenised(store: Any, token_id: str = "IMG-001") -> list[tuple[str, str]]:
+    found = store.ask(list_by_token, token_id)["model_versions"]
+    return sorted((each["name"], each["version"]) for each in found)
+
+
+def test_a_bad_version_passes_and_is_on_record(audited):
+    """What would have been refused is written, listed with its rules, and not indexed."""
+    create_version(audited, "m", {TOKEN: "img_001", VALUE: "nan"})
+    codes = ["benchmark_value_invalid", "required_tag_missing", "token_id_invalid"]
+    assert findings(audited) == [("m", "1", codes)]
+    assert audited.get_model_version("m", "1").tags == {TOKEN: "img_001", VALUE: "nan"}
+    assert tokenised(audited) == []
+    assert_index_is_truth(audited)
+
+
+def test_a_good_version_is_as_always(audited):
+    """A version that conforms is indexed and decided, and not listed."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", token_tags(benchmark_value="0.9"))
+    assert tokenised(audited) == [("m", "1"), ("m", "2")]
+    assert audited.ask(deltaone.detect, "m")["achieved"]
+    assert len(audited.ask(rewards.list_events)["reward_events"]) == 1
+    assert findings(audited) == []
+
+
+def test_it_conforms_again(audited):
+    """A finding goes when the version conforms, and the version is indexed then."""
+    create_version(audited, "m", token_tags(hokusai_token_id="img_001"))
+    set_tag(audited, "m", 1, TOKEN, "IMG-001")
+    assert findings(audited) == []
+    assert tokenised(audited) == [("m", "1")]
+    assert_index_is_truth(audited)
+
+
+def test_deleting_a_required_tag_passes(audited):
+    """A tokenised version that loses a required tag leaves the index and is on record."""
+    create_version(audited, "m", token_tags())
+    audited.delete_model_version_tag("m", "1", METRIC)
+    assert findings(audited) == [("m", "1", ["required_tag_deleted"])]
+    assert tokenised(audited) == []
+    audited.delete_model_version_tag("m", "1", TOKEN)
+    assert findings(audited) == []
+
+
+def test_changing_what_a_reward_rests_on_passes(audited):
+    """Tags that enforcement would lock can change, which is on record; nothing is paid twice."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", token_tags(benchmark_value="0.9"))
+    set_tag(audited, "m", 2, VALUE, "0.95")
+    assert findings(audited) == [("m", "2", ["tags_locked"])]
+    assert tokenised(audited) == [("m", "1")]
+    set_tag(audited, "m", 2, VALUE, "0.9")
+    paid = audited.ask(rewards.list_events)["reward_events"]
+    assert [event["data"]["value"] for event in paid] == ["0.9"]
+
+
+def test_a_model_token_that_differs(audited):
+    """A model's own token may contradict its versions; both sides are on record."""
+    create_version(audited, "m", token_tags())
+    set_model_tag(audited, "m", TOKEN, "OTHER-1")
+    assert findings(audited) == [("m", None, ["version_token_differs"])]
+    create_version(audited, "m", token_tags())
+    assert ("m", "2", ["token_id_differs_from_model"]) in findings(audited)
+
+
+def test_findings_follow_the_model(audited):
+    """A rename moves a finding; deleting the version or the model ends it."""
+    for name in ("m", "gone"):
+        create_version(audited, name, {TOKEN: "bad"})
+        create_version(audited, name, {TOKEN: "bad"})
+    audited.rename_registered_model("m", "moved")
+    audited.delete_registered_model("gone")
+    audited.delete_model_version("moved", "1")
+    assert [found[:2] for found in findings(audited)] == [("moved", "2")]
+
+
+def test_a_new_model_of_the_same_name(audited):
+    """A finding on a deleted model says nothing about one that is made anew under its name."""
+    create_version(audited, "m", {TOKEN: "bad"})
+    audited.delete_registered_model("m")
+    create_version(audited, "m", {})
+    assert findings(audited) == []
+
+
+def test_pages(audited):
+    """Findings come in pages, by model and version, each once."""
+    for name in ("a", "b"):
+        for _ in range(3):
+            create_version(audited, name, {TOKEN: "bad"})
+    seen, token = [], None
+    while True:
+        page = audited.ask(policy.list_findings, max_results=2, page_token=token)
+        seen += [(each["name"], each["version"]) for each in page["findings"]]
+        token = page.get("next_page_token")
+        if token is None:
+            break
+    assert seen == [(name, version) for name in ("a", "b") for version in ("1", "2", "3")]
+
+
+def test_turning_enforcement_on(audited, store_factory):
+    """Under staged, what was let pass stays listed until it conforms, and can be mended."""
+    create_version(audited, "m", token_tags(hokusai_token_id="img_001", benchmark_value="x"))
+    enforcing = store_factory()
+    with pytest.raises(ValueError, match="Benchmark value must be numeric"):
+        set_tag(enforcing, "m", 1, VALUE, "still wrong")
+    set_tag(enforcing, "m", 1, VALUE, "0.5")
+    assert len(findings(enforcing)) == 1
+    set_tag(enforcing, "m", 1, TOKEN, "IMG-001")
+    assert findings(enforcing) == []
+    assert tokenised(enforcing) == [("m", "1")]
