@@ -12,7 +12,7 @@ COPY hokusai_mlflow_plugin hokusai_mlflow_plugin
 COPY migrations migrations
 RUN python -m venv /opt/pip \
     && /opt/pip/bin/pip --python /opt/hokusai/bin/python install \
-        --no-cache-dir --constraint constraints.txt '.[postgres,mysql,s3]' \
+        --no-cache-dir --constraint constraints.txt '.[auth,mysql,postgres,prometheus,s3]' \
     # The test suites of these are a tenth of the image.
     && cd /opt/hokusai/lib/python3.*/site-packages \
     && find pandas pyarrow scipy sklearn -type d -name tests -prune -exec rm -rf {} +
@@ -30,6 +30,6 @@ ENV PATH=/opt/hokusai/bin:$PATH \
 USER hokusai
 WORKDIR /var/lib/hokusai
 EXPOSE 5000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:5000/health', timeout=4)"]
 CMD ["hokusai-mlflow", "server"]

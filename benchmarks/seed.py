@@ -118,7 +118,9 @@ def _insert_tags(connection: Connection, versions: int, per_model: int) -> None:
     tags = [
         (
             literal("hokusai_token_id"),
-            case((fault == 0, literal("token_").concat(model)), else_=literal("TOK-").concat(model)),
+            case(
+                (fault == 0, literal("token_").concat(model)), else_=literal("TOK-").concat(model)
+            ),
         ),
         # A misspelt key is a missing tag.
         (

@@ -43,9 +43,18 @@ class BasicAuthAccess(Access):
 def authenticated_app(app: Flask) -> Any:
     """MLflow's basic-auth app around an app that has our routes.
 
+    Raises:
+        SettingsError: A route has no rule.
+    """
+    admit(app)
+    return mlflow_compat.auth_module().create_app(app)
+
+
+def admit(app: Flask) -> None:
+    """Let every authenticated user through to our routes; each then decides by its own rule.
+
     MLflow refuses every route without a validator to all but administrators
-    (``MLFLOW_BASIC_AUTH_FAIL_CLOSED``). Ours get one that lets every authenticated user through:
-    each route then decides by its own rule.
+    (``MLFLOW_BASIC_AUTH_FAIL_CLOSED``).
 
     Raises:
         SettingsError: A route has no rule.
@@ -54,9 +63,8 @@ def authenticated_app(app: Flask) -> Any:
     forgotten = sorted(f"{method} {path}" for (path, method), rule in known.items() if not rule)
     if forgotten:
         raise SettingsError(f"Routes without an access rule: {', '.join(forgotten)}.")
-    auth = mlflow_compat.auth_module()
-    auth.BEFORE_REQUEST_VALIDATORS.update(dict.fromkeys(known, _left_to_the_route))
-    return auth.create_app(app)
+    validators = mlflow_compat.auth_module().BEFORE_REQUEST_VALIDATORS
+    validators.update(dict.fromkeys(known, _left_to_the_route))
 
 
 def prepare_server() -> None:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine
 
 from hokusai_mlflow_plugin.cli.connections import database_argument, open_database
-from hokusai_mlflow_plugin.cli.output import (
-    output_option,
-    print_json,
-    reporting_errors,
-)
+from hokusai_mlflow_plugin.cli.output import output_option, print_json, reporting_errors
 from hokusai_mlflow_plugin.cli.reports import (
     NONCONFORMING_COLUMNS,
-    as_dicts,
+    FirstRows,
+    JsonRows,
+    Listing,
+    csv_report,
     nonconforming_rows,
-    print_some,
     with_progress,
-    write_csv,
 )
 from hokusai_mlflow_plugin.db import index_scan, migrate
-from hokusai_mlflow_plugin.db.tables import token_index
 from hokusai_mlflow_plugin.services import backfill, maintenance
+from hokusai_mlflow_plugin.services.maintenance import Report
 from hokusai_mlflow_plugin.settings import Settings
 
 
@@ -58,40 +55,37 @@ def upgrade(
     Nothing is paid for the past: each series begins with the best value found. Interrupted and
     run again, it goes on. Take a backup first.
 
+    Versions that carry a token but do not conform are reported, one line for each fault. JSON:
+    'nonconforming', each with 'workspace', 'model', 'version', 'key', 'code' and 'message', then
+    'revision', 'version_count' and 'indexed_count' (with --dry-run: how many would be).
+
     \b
     Examples:
       hokusai-mlflow db upgrade sqlite:///hokusai.db
       hokusai-mlflow db upgrade postgresql://user@host/mlflow --dry-run --report faults.csv
     """
-    with open_database(database_uri, migrated=False) as (engine, settings):
+    with (
+        csv_report(report_path) as listings,
+        open_database(database_uri, migrated=False) as (engine, settings),
+    ):
         if not dry_run:
             migrate.upgrade(engine)
         with engine.connect() as connection:
             total = index_scan.count_versions(connection)
         reports = _dry_run(engine, settings) if dry_run else _upgrade(engine, settings)
-        verb = "Checking" if dry_run else "Indexing"
-        faults: list[list[Any]] = []
-        repaired = 0
-        for report in with_progress(reports, total, verb):
-            faults.extend(nonconforming_rows(report.nonconforming))
-            repaired += len(report.differences)
-        state = _revision(engine)
-    if report_path:
-        write_csv(report_path, NONCONFORMING_COLUMNS, faults)
-    if as_json:
-        print_json(
-            {
-                "revision": state,
-                "version_count": total,
-                "indexed_count": 0 if dry_run else repaired,
-                "nonconforming": as_dicts(NONCONFORMING_COLUMNS, faults),
-            }
-        )
-        return
-    done = f"{repaired} would be indexed" if dry_run else f"{repaired} indexed"
-    click.echo(f"Revision {state or 'none'}; {total} versions, {done}.")
-    click.echo("Versions that carry a token but do not conform:")
-    print_some(NONCONFORMING_COLUMNS, faults)
+        reports = with_progress(reports, total, "Checking" if dry_run else "Indexing")
+        if as_json:
+            listed = JsonRows("nonconforming", NONCONFORMING_COLUMNS)
+            indexed = _list(reports, [*listings, listed])
+            revision = _revision(engine)
+            listed.close(revision=revision, version_count=total, indexed_count=indexed)
+            return
+        first = FirstRows(NONCONFORMING_COLUMNS)
+        indexed = _list(reports, [*listings, first])
+        done = f"{indexed} would be indexed" if dry_run else f"{indexed} indexed"
+        click.echo(f"Revision {_revision(engine) or 'none'}; {total} versions, {done}.")
+        click.echo("Versions that carry a token but do not conform:")
+        first.show()
 
 
 @database.command()
@@ -142,15 +136,27 @@ def check(database_uri: str | None, as_json: bool) -> None:
     sys.exit(1 if found else 0)
 
 
-def _dry_run(engine: Engine, settings: Settings):  # type: ignore[no-untyped-def]  # reports
-    has_index = inspect(engine).has_table(token_index.name)
+def _dry_run(engine: Engine, settings: Settings) -> Iterator[Report]:
+    with engine.connect() as connection:
+        has_index = migrate.schema_state(connection).is_current
     return maintenance.verify(engine, settings.catalogue, with_index=has_index)
 
 
-def _upgrade(engine: Engine, settings: Settings):  # type: ignore[no-untyped-def]  # reports
+def _upgrade(engine: Engine, settings: Settings) -> Iterator[Report]:
     if backfill.is_pending(engine):
         return backfill.run(engine, settings.catalogue)
     return maintenance.rebuild(engine, settings.catalogue)
+
+
+def _list(reports: Iterator[Report], listings: list[Listing]) -> int:
+    """List what does not conform, and count what was indexed."""
+    indexed = 0
+    for report in reports:
+        indexed += len(report.differences)
+        for row in nonconforming_rows(report.nonconforming):
+            for listing in listings:
+                listing.add(row)
+    return indexed
 
 
 def _revision(engine: Engine) -> str | None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import click
+from sqlalchemy import Engine
 
 from hokusai_mlflow_plugin.cli.connections import database_argument, open_database
-from hokusai_mlflow_plugin.cli.output import output_option, print_json, reporting_errors
+from hokusai_mlflow_plugin.cli.output import output_option, reporting_errors
 from hokusai_mlflow_plugin.cli.reports import (
     DIFFERENCE_COLUMNS,
-    as_dicts,
+    FirstRows,
+    JsonRows,
+    Listing,
     difference_rows,
-    print_some,
     with_progress,
 )
 from hokusai_mlflow_plugin.db import index_scan
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.services import maintenance
+from hokusai_mlflow_plugin.services.maintenance import Report
+
+Scan = Callable[[Engine, Catalogue], Iterator[Report]]
 
 
 @click.group()
@@ -26,6 +32,10 @@ def index() -> None:
 
     Other programs can change MLflow's tables behind the registry's back, such as a move of
     models between workspaces.
+
+    A database is given with or without 'hokusai+'; by default MLFLOW_REGISTRY_STORE_URI, else
+    MLFLOW_BACKEND_STORE_URI. The settings, HOKUSAI_METRICS_FILE above all, have to be those of
+    the servers.
     """
 
 
@@ -36,20 +46,28 @@ def index() -> None:
 def verify(database_uri: str | None, as_json: bool) -> None:
     """Name each difference between tags and index; exit status 1 where there is one.
 
+    It may be a missing row, a stale row, or a differing column. Nothing is written. JSON:
+    'differences', each with 'workspace', 'model', 'version', 'kind' and 'details', and
+    'version_count'.
+
     \b
-    Example:
+    Examples:
       hokusai-mlflow index verify sqlite:///hokusai.db
+      hokusai-mlflow index verify postgresql://user@host/mlflow --output json
     """
-    total, found = _scan(database_uri, maintenance.verify, "Checking")
     if as_json:
-        differences = as_dicts(DIFFERENCE_COLUMNS, found)
-        print_json({"version_count": total, "differences": differences})
-    elif found:
-        click.echo(f"{len(found)} differences in {total} versions:")
-        print_some(DIFFERENCE_COLUMNS, found)
-    else:
+        listed = JsonRows("differences", DIFFERENCE_COLUMNS)
+        total = _scan(database_uri, maintenance.verify, "Checking", listed)
+        listed.close(version_count=total)
+        sys.exit(1 if listed.count else 0)
+    first = FirstRows(DIFFERENCE_COLUMNS)
+    total = _scan(database_uri, maintenance.verify, "Checking", first)
+    if not first.count:
         click.echo(f"The index is what the tags of {total} versions say.")
-    sys.exit(1 if found else 0)
+        return
+    click.echo(f"{first.count} differences in {total} versions:")
+    first.show()
+    sys.exit(1)
 
 
 @index.command()
@@ -59,23 +77,32 @@ def verify(database_uri: str | None, as_json: bool) -> None:
 def rebuild(database_uri: str | None, as_json: bool) -> None:
     """Repair each difference between tags and index; running servers may go on.
 
+    Interrupted and run again, it goes on. JSON: 'repaired', as the 'differences' of 'verify', and
+    'version_count'.
+
     \b
-    Example:
+    Examples:
       hokusai-mlflow index rebuild sqlite:///hokusai.db
+      hokusai-mlflow index rebuild postgresql://user@host/mlflow --output json
     """
-    total, found = _scan(database_uri, maintenance.rebuild, "Repairing")
     if as_json:
-        print_json({"version_count": total, "repaired": as_dicts(DIFFERENCE_COLUMNS, found)})
+        listed = JsonRows("repaired", DIFFERENCE_COLUMNS)
+        total = _scan(database_uri, maintenance.rebuild, "Repairing", listed)
+        listed.close(version_count=total)
         return
-    click.echo(f"{len(found)} differences repaired in {total} versions.")
-    if found:
-        print_some(DIFFERENCE_COLUMNS, found)
+    first = FirstRows(DIFFERENCE_COLUMNS)
+    total = _scan(database_uri, maintenance.rebuild, "Repairing", first)
+    click.echo(f"{first.count} differences repaired in {total} versions.")
+    if first.count:
+        first.show()
 
 
-def _scan(database_uri: str | None, scan: Any, verb: str) -> tuple[int, list[list[Any]]]:
+def _scan(database_uri: str | None, scan: Scan, verb: str, found: Listing) -> int:
+    """List what a scan finds, and say how many versions there are."""
     with open_database(database_uri) as (engine, settings):
         with engine.connect() as connection:
             total = index_scan.count_versions(connection)
-        reports = with_progress(scan(engine, settings.catalogue), total, verb)
-        found = [row for report in reports for row in difference_rows(report.differences)]
-    return total, found
+        for report in with_progress(scan(engine, settings.catalogue), total, verb):
+            for row in difference_rows(report.differences):
+                found.add(row)
+    return total

@@ -12,14 +12,14 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 import click
-from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*@")
+_URI_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):\S*@")
+_QUERY_PASSWORD = re.compile(r"([?&]password=)[^&\s]*")
 
 output_option = click.option(
     "--output",
@@ -63,7 +63,8 @@ def time_text(epoch_ms: int | None) -> str:
 
 def masked(message: str) -> str:
     """A message without the passwords of the URIs in it."""
-    return _PASSWORD.sub(r"\1:***@", message)
+    message = _URI_PASSWORD.sub(r"\1:***@", message)
+    return _QUERY_PASSWORD.sub(r"\1***", message)
 
 
 def reporting_errors(command: F) -> F:
@@ -73,14 +74,12 @@ def reporting_errors(command: F) -> F:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except MlflowException as error:
-            _fail(error.message.removeprefix(f"{error.error_code}: "))
-        except SQLAlchemyError as error:
-            _fail(f"The database cannot be used: {getattr(error, 'orig', None) or error}")
-        except BrokenPipeError:
-            raise  # whoever reads the output has had enough; click ends quietly
-        except (HokusaiError, OSError, ImportError) as error:
-            _fail(str(error))
+        except Exception as error:
+            message = _foreseen(error)
+            if message is None:
+                raise
+            click.echo(f"Error: {masked(' '.join(message.split()))}", err=True)
+            sys.exit(1)
 
     return wrapper  # type: ignore[return-value]  # it has the command's signature
 
@@ -90,9 +89,19 @@ def pick(row: Mapping[str, Any], keys: Iterable[str]) -> list[Any]:
     return [row.get(key) for key in keys]
 
 
-def _fail(message: str) -> None:
-    click.echo(f"Error: {masked(' '.join(str(message).split()))}", err=True)
-    sys.exit(1)
+def _foreseen(error: Exception) -> str | None:
+    """What an error says to whoever typed the command; None where it is a fault of ours."""
+    # MLflow takes a second to import; without it, it can have raised nothing.
+    mlflow = sys.modules.get("mlflow.exceptions")
+    if mlflow is not None and isinstance(error, mlflow.MlflowException):
+        return str(error.message).removeprefix(f"{error.error_code}: ")
+    if isinstance(error, SQLAlchemyError):
+        return f"The database cannot be used: {getattr(error, 'orig', None) or error}"
+    if isinstance(error, BrokenPipeError):  # whoever reads has had enough; click ends quietly
+        return None
+    if isinstance(error, (HokusaiError, OSError, ImportError)):
+        return str(error)
+    return None
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,9 @@
 
 The join leaves out rows that another program orphaned (R7). Pages are keyset pages: they neither
 skip nor repeat a version while others are added or deleted.
+
+Statements are built once, at import: to build one anew for each call took longer than the database
+needs to answer it.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     RowMapping,
     and_,
+    bindparam,
     distinct,
     func,
     or_,
@@ -43,6 +48,14 @@ _COLUMNS = (
     token_index.c.contributor_address,
 )
 
+_TAG_COLUMNS = (
+    model_version_tags.c.name,
+    model_version_tags.c.version,
+    model_version_tags.c.key,
+    model_version_tags.c.value,
+)
+_LIMIT: Any = bindparam("limit", type_=Integer)
+
 TagsByVersion = Mapping[VersionKey, dict[str, str]]
 
 
@@ -57,16 +70,11 @@ def versions_of_token(
 
     The order is by creation time, name and version, all descending; ``before`` is such a triple.
     """
-    query = (
-        select(*_COLUMNS)
-        .select_from(_LIVE_INDEX)
-        .where(_of_token(workspace, token_id), LIVE)
-        .order_by(*(column.desc() for column in _position()))
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(_at_or_before(before, inclusive=False))
-    return connection.execute(query).mappings().all()
+    given = {"workspace": workspace, "token_id": token_id, "limit": limit}
+    if before is None:
+        return connection.execute(_VERSIONS_OF_TOKEN, given).mappings().all()
+    given |= _named("newest", before)
+    return connection.execute(_VERSIONS_OF_TOKEN_AFTER, given).mappings().all()
 
 
 def tags_of_token_page(
@@ -82,20 +90,16 @@ def tags_of_token_page(
     """
     if not page:
         return {}
-    newest, oldest = page[0], page[-1]
-    of_page = () if names is None else (token_index.c.name.in_(sorted(names)),)
-    rows = connection.execute(
-        select(*_TAG_COLUMNS)
-        .select_from(
-            token_index.join(model_version_tags, same_version(token_index, model_version_tags))
-        )
-        .where(
-            _of_token(workspace, token_id),
-            _at_or_before(_key(newest), inclusive=True),
-            _at_or_after(_key(oldest)),
-            *of_page,
-        )
-    )
+    given = {
+        "workspace": workspace,
+        "token_id": token_id,
+        **_named("newest", _key(page[0])),
+        **_named("oldest", _key(page[-1])),
+    }
+    query = _TAGS_OF_TOKEN_PAGE
+    if names is not None:
+        query = query.where(token_index.c.name.in_(sorted(names)))
+    rows = connection.execute(query, given)
     return _by_version(rows)
 
 
@@ -107,39 +111,15 @@ def lineage_page(
     The first row is the version that precedes the page, where there is one: its version is not
     greater than ``after``.
     """
-    preceding = (
-        select(func.max(token_index.c.version))
-        .select_from(_LIVE_INDEX)
-        .where(_of_model(model), token_index.c.version <= after, LIVE)
-        .scalar_subquery()
-    )
-    return (
-        connection.execute(
-            select(*_COLUMNS, *DECISION_COLUMNS)
-            .select_from(_DECIDED_INDEX)
-            .where(
-                _of_model(model), LIVE, token_index.c.version >= func.coalesce(preceding, after + 1)
-            )
-            .order_by(token_index.c.version)
-            .limit(limit + 1)
-        )
-        .mappings()
-        .all()
-    )
+    given = {**_model(model), "after": after, "limit": limit + 1}
+    return connection.execute(_LINEAGE, given).mappings().all()
 
 
 def tags_of_versions(
     connection: Connection, model: ModelId, first: int, last: int
 ) -> TagsByVersion:
     """All tags of the versions of a model from ``first`` to ``last``."""
-    tags = model_version_tags
-    rows = connection.execute(
-        select(*_TAG_COLUMNS).where(
-            tags.c.workspace == model.workspace,
-            tags.c.name == model.name,
-            tags.c.version.between(first, last),
-        )
-    )
+    rows = connection.execute(_TAGS_OF_VERSIONS, {**_model(model), "first": first, "last": last})
     return _by_version(rows)
 
 
@@ -253,14 +233,6 @@ def contributors(connection: Connection, workspace: str, token_id: str) -> Seque
     return connection.execute(query).mappings().all()
 
 
-_TAG_COLUMNS = (
-    model_version_tags.c.name,
-    model_version_tags.c.version,
-    model_version_tags.c.key,
-    model_version_tags.c.value,
-)
-
-
 def _by_version(rows: Any) -> TagsByVersion:
     found: dict[VersionKey, dict[str, str]] = {}
     for name, version, key, value in rows:
@@ -284,7 +256,21 @@ def _key(row: RowMapping) -> tuple[int, str, int]:
     return row["creation_time"], row["name"], row["version"]
 
 
-def _at_or_before(key: tuple[int, str, int], *, inclusive: bool) -> ColumnElement[bool]:
+def _named(end: str, key: tuple[int, str, int]) -> dict[str, Any]:
+    """The parameters of :func:`_bound`."""
+    return {f"{end}_time": key[0], f"{end}_name": key[1], f"{end}_version": key[2]}
+
+
+def _bound(end: str) -> tuple[Any, Any, Any]:
+    """The key at one end of a range, to be given when the statement is executed."""
+    return bindparam(f"{end}_time"), bindparam(f"{end}_name"), bindparam(f"{end}_version")
+
+
+def _model(model: ModelId) -> dict[str, Any]:
+    return {"workspace": model.workspace, "model": model.name}
+
+
+def _at_or_before(key: tuple[Any, Any, Any], *, inclusive: bool) -> ColumnElement[bool]:
     """Whether a row's position is before (or at) a key.
 
     Spelt out, with the first column bounded on its own: MySQL and SQL Server do not turn a
@@ -298,7 +284,60 @@ def _at_or_before(key: tuple[int, str, int], *, inclusive: bool) -> ColumnElemen
     )
 
 
-def _at_or_after(key: tuple[int, str, int]) -> ColumnElement[bool]:
+def _at_or_after(key: tuple[Any, Any, Any]) -> ColumnElement[bool]:
     time, name, version = _position()
     same_time = and_(time == key[0], or_(name > key[1], and_(name == key[1], version >= key[2])))
     return and_(time >= key[0], or_(time > key[0], same_time))
+
+
+_OF_GIVEN_TOKEN = and_(
+    token_index.c.workspace == bindparam("workspace"),
+    token_index.c.token_id == bindparam("token_id"),
+)
+_OF_GIVEN_MODEL = and_(
+    token_index.c.workspace == bindparam("workspace"), token_index.c.name == bindparam("model")
+)
+
+_VERSIONS_OF_TOKEN = (
+    select(*_COLUMNS)
+    .select_from(_LIVE_INDEX)
+    .where(_OF_GIVEN_TOKEN, LIVE)
+    .order_by(*(column.desc() for column in _position()))
+    .limit(_LIMIT)
+)
+_VERSIONS_OF_TOKEN_AFTER = _VERSIONS_OF_TOKEN.where(
+    _at_or_before(_bound("newest"), inclusive=False)
+)
+_TAGS_OF_TOKEN_PAGE = (
+    select(*_TAG_COLUMNS)
+    .select_from(
+        token_index.join(model_version_tags, same_version(token_index, model_version_tags))
+    )
+    .where(
+        _OF_GIVEN_TOKEN,
+        _at_or_before(_bound("newest"), inclusive=True),
+        _at_or_after(_bound("oldest")),
+    )
+)
+_PRECEDING = (
+    select(func.max(token_index.c.version))
+    .select_from(_LIVE_INDEX)
+    .where(_OF_GIVEN_MODEL, token_index.c.version <= bindparam("after"), LIVE)
+    .scalar_subquery()
+)
+_LINEAGE = (
+    select(*_COLUMNS, *DECISION_COLUMNS)
+    .select_from(_DECIDED_INDEX)
+    .where(
+        _OF_GIVEN_MODEL,
+        LIVE,
+        token_index.c.version >= func.coalesce(_PRECEDING, bindparam("after", type_=Integer) + 1),
+    )
+    .order_by(token_index.c.version)
+    .limit(_LIMIT)
+)
+_TAGS_OF_VERSIONS = select(*_TAG_COLUMNS).where(
+    model_version_tags.c.workspace == bindparam("workspace"),
+    model_version_tags.c.name == bindparam("model"),
+    model_version_tags.c.version.between(bindparam("first"), bindparam("last")),
+)

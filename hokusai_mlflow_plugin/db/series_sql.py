@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, bindparam, select
 
-from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, of_model, of_series
+from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, of_series
 from hokusai_mlflow_plugin.db.mlflow_tables import (
     latest_metrics,
     registered_model_tags,
@@ -42,38 +42,13 @@ class Surroundings:
 
 def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> Surroundings:
     """The token of a version's model and the head of its series, in one statement."""
-    token_tag, prompt_tag = registered_model_tags.alias(), registered_model_tags.alias()
-    query = (
-        select(
-            token_tag.c.key.label("token_key"),
-            token_tag.c.value.label("token"),
-            prompt_tag.c.value.label("prompt"),
-            series.c.direction,
-            series.c.head_value,
-            series.c.head_decision_id,
-            decisions.c.name,
-            decisions.c.version,
-        )
-        .select_from(
-            registered_models.outerjoin(
-                token_tag, _tag_of(registered_models, token_tag, TOKEN_ID_TAG)
-            )
-            .outerjoin(prompt_tag, _tag_of(registered_models, prompt_tag, PROMPT_TAG))
-            .outerjoin(
-                series,
-                and_(series.c.workspace == registered_models.c.workspace, *of_series(series, key)),
-            )
-            .outerjoin(
-                decisions,
-                and_(
-                    decisions.c.workspace == series.c.workspace,
-                    decisions.c.decision_id == series.c.head_decision_id,
-                ),
-            )
-        )
-        .where(*of_model(registered_models, model))
-    )
-    row = connection.execute(query).one_or_none()
+    given = {
+        "workspace": model.workspace,
+        "model": model.name,
+        "token_id": key.token_id,
+        "benchmark_metric": key.benchmark_metric,
+    }
+    row = connection.execute(_SURROUNDINGS, given).one_or_none()
     if row is None:
         return Surroundings(None, None)
     # MySQL finds a key in any case.
@@ -127,7 +102,7 @@ def move_head(
 
 def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write one decision; they are never changed, save for the name in a rename."""
-    connection.execute(decisions.insert().values(**row))
+    connection.execute(decisions.insert(), row)
 
 
 def achievements_resting_on(
@@ -159,3 +134,44 @@ def _tag_of(models: Any, tags: Any, key: str) -> Any:
     return and_(
         tags.c.workspace == models.c.workspace, tags.c.name == models.c.name, tags.c.key == key
     )
+
+
+# Built once, because building it takes longer than its answer.
+_token_tag, _prompt_tag = registered_model_tags.alias(), registered_model_tags.alias()
+_SURROUNDINGS = (
+    select(
+        _token_tag.c.key.label("token_key"),
+        _token_tag.c.value.label("token"),
+        _prompt_tag.c.value.label("prompt"),
+        series.c.direction,
+        series.c.head_value,
+        series.c.head_decision_id,
+        decisions.c.name,
+        decisions.c.version,
+    )
+    .select_from(
+        registered_models.outerjoin(
+            _token_tag, _tag_of(registered_models, _token_tag, TOKEN_ID_TAG)
+        )
+        .outerjoin(_prompt_tag, _tag_of(registered_models, _prompt_tag, PROMPT_TAG))
+        .outerjoin(
+            series,
+            and_(
+                series.c.workspace == registered_models.c.workspace,
+                series.c.token_id == bindparam("token_id"),
+                series.c.benchmark_metric == bindparam("benchmark_metric"),
+            ),
+        )
+        .outerjoin(
+            decisions,
+            and_(
+                decisions.c.workspace == series.c.workspace,
+                decisions.c.decision_id == series.c.head_decision_id,
+            ),
+        )
+    )
+    .where(
+        registered_models.c.workspace == bindparam("workspace"),
+        registered_models.c.name == bindparam("model"),
+    )
+)

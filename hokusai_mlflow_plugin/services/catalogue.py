@@ -26,7 +26,8 @@ from hokusai_mlflow_plugin.domain.lineage import (
     named_previous,
     parent_of,
 )
-from hokusai_mlflow_plugin.domain.tags import check_registration
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.tags import Context, check_registration
 from hokusai_mlflow_plugin.domain.tokens import check_token_id, is_token_prefix, shown
 from hokusai_mlflow_plugin.services import pages, token_totals, visibility
 from hokusai_mlflow_plugin.services.deltaone import decision_json
@@ -175,12 +176,16 @@ def get_token(
     return {"token": {**total, "contributors": people}}
 
 
-def validate_tags(tags: Mapping[str, str]) -> Json:
+def validate_tags(tags: Mapping[str, str], metrics: Catalogue) -> Json:
     """What a registration with these tags would be refused for; writes nothing.
 
     Shape: ``valid``, and ``violations``: ``key``, ``code``, ``message``.
+
+    Args:
+        tags: The tags of a version to be registered.
+        metrics: The metric catalogue, for bounds and directions.
     """
-    violations = check_registration(tags)
+    violations = check_registration(tags, Context(catalogue=metrics))
     return {"valid": not violations, "violations": [_violation(each) for each in violations]}
 
 

@@ -94,9 +94,7 @@ def verify(
             yield _report(batch, _differences(batch))
 
 
-def rebuild(
-    engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE
-) -> Iterator[Report]:
+def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) -> Iterator[Report]:
     """Repair each difference between the tags and the index, batch by batch.
 
     Each batch is a transaction: interrupted and run again, it goes on to repair what still

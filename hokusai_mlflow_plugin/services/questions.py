@@ -11,22 +11,29 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services import catalogue, deltaone, policy, rewards
 
 Question = Callable[..., dict[str, Any]]
-"""Takes a connection, a workspace and its parameters by name."""
+"""Takes a connection, a workspace and its parameters by name.
+
+One that has a parameter ``metrics`` gets the metric catalogue of the registry that is asked.
+"""
 
 
 def _validate_tags(
-    _connection: Connection, _workspace: str, tags: Sequence[Mapping[str, str]]
+    _connection: Connection,
+    _workspace: str,
+    tags: Sequence[Mapping[str, str]],
+    metrics: Catalogue,
 ) -> dict[str, Any]:
     found: dict[str, str] = {}
     for tag in tags:
         key, value = tag["key"], tag["value"]
         if found.setdefault(key, value) != value:
             raise InvalidRequest(f"Parameter tags has two values for key {shown(key)}.")
-    return catalogue.validate_tags(found)
+    return catalogue.validate_tags(found, metrics)
 
 
 QUESTIONS: Mapping[str, Question] = {

@@ -136,9 +136,7 @@ def _read(
     return Batch(span, versions, [VersionId(span.workspace, *position) for position in rows])
 
 
-def _contexts(
-    connection: Connection, catalogue: Catalogue, span: Span
-) -> Mapping[str, Context]:
+def _contexts(connection: Connection, catalogue: Catalogue, span: Span) -> Mapping[str, Context]:
     """For each registered model with a token of its own, what its versions are judged by."""
     tags = index_scan.read_model_tags(connection, span, {TOKEN_ID_TAG, PROMPT_TAG})
     return {

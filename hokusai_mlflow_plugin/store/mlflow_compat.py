@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from inspect import signature
 from typing import Any
 
@@ -44,6 +45,7 @@ from hokusai_mlflow_plugin.domain.errors import (
     ConcurrentWrite,
     HokusaiError,
     ModelNotFound,
+    SettingsError,
     TagsLocked,
     TokenNotFound,
 )
@@ -231,7 +233,16 @@ def webhook_session(url: str, *, allow_private: bool) -> requests.Session:
 
 
 def auth_module() -> Any:
-    """MLflow's basic-auth; importing it reads its configuration, and needs the extra ``auth``."""
+    """MLflow's basic-auth; importing it reads its configuration.
+
+    Raises:
+        SettingsError: The extra ``auth`` is not installed.
+    """
+    if find_spec("flask_wtf") is None:
+        raise SettingsError(
+            "MLflow's basic-auth is not installed: run "
+            "'pip install \"hokusai-mlflow-plugin[auth]\"'."
+        )
     from mlflow.server import auth
 
     return auth

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -63,7 +65,7 @@ class TokenAwareRegistry:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Answer a question of ``services.catalogue`` inside the request's workspace.
+        """Answer a question of ``services.questions`` inside the request's workspace.
 
         Reads go to the read replica where the server has one.
 
@@ -72,6 +74,8 @@ class TokenAwareRegistry:
         """
         store: Any = self
         workspace = store._get_active_workspace()
+        if _wants_metrics(question):
+            kwargs.setdefault("metrics", self.settings.catalogue)
         with managed_session(store, read_only=True) as session:
             try:
                 return question(session.connection(), workspace, *args, **kwargs)
@@ -85,6 +89,11 @@ class TokenAwareRegistry:
             MlflowException: The question cannot be answered, with MLflow's error code.
         """
         return self.ask(QUESTIONS[path], **parameters)
+
+
+@cache
+def _wants_metrics(question: Callable[..., Any]) -> bool:
+    return "metrics" in signature(question).parameters
 
 
 @retry_lost_races

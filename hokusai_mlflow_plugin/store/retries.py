@@ -22,6 +22,7 @@ from tenacity import (
     before_sleep_log,
     retry_if_exception,
     stop_after_attempt,
+    stop_after_delay,
     wait_random_exponential,
 )
 
@@ -48,8 +49,13 @@ WRITES = (
 """Methods of MLflow's store that write to the registry, each in one transaction."""
 
 _ATTEMPTS = 6
+_PATIENCE_S = 60
 _SQLSTATES = ("40P01", "40001")  # PostgreSQL: deadlock, serialization failure
-_MYSQL_CODES = (1213, 1205)  # deadlock, lock wait timeout
+_FIRST_ARGUMENTS = (
+    1213,  # MySQL: deadlock
+    1205,  # MySQL: lock wait timeout
+    "database is locked",  # SQLite: its writers do not queue, and one of many can starve
+)
 
 C = TypeVar("C", bound=type)
 
@@ -57,25 +63,20 @@ C = TypeVar("C", bound=type)
 def is_lost_race(error: BaseException) -> bool:
     """Whether a write failed because another was faster, and may succeed when begun again."""
     cause = error.__cause__ if isinstance(error, MlflowException) else error
-    return isinstance(cause, (ConcurrentWrite, IntegrityError, StaleDataError)) or (
-        _is_deadlock(cause)
-    )
-
-
-def _is_deadlock(cause: BaseException | None) -> bool:
-    """Whether the database rolled a transaction back so that another could go on."""
+    if isinstance(cause, (ConcurrentWrite, IntegrityError, StaleDataError)):
+        return True
     if not isinstance(cause, DBAPIError):
         return False
     driver_error: Any = cause.orig
     if getattr(driver_error, "sqlstate", None) in _SQLSTATES:
         return True
     arguments: Any = getattr(driver_error, "args", ())
-    return bool(arguments) and arguments[0] in _MYSQL_CODES
+    return bool(arguments) and arguments[0] in _FIRST_ARGUMENTS
 
 
 _again = Retrying(
     retry=retry_if_exception(is_lost_race),
-    stop=stop_after_attempt(_ATTEMPTS),
+    stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_PATIENCE_S),
     wait=wait_random_exponential(multiplier=0.02, max=1),
     before_sleep=before_sleep_log(_logger, logging.INFO),
     reraise=True,

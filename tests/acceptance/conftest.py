@@ -17,6 +17,13 @@ from hokusai.core import ModelRegistry
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder: MLflow, where nothing is set, puts its database there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server with the plugin on, for all tests; they use names of their own."""
@@ -43,12 +50,6 @@ def connected(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", server.uri)
     return server
-
-
-@pytest.fixture
-def unconfigured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bare MLflow installation: nothing is set, and the working folder is empty."""
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities.webhook import WebhookAction, WebhookEntity, WebhookEvent, WebhookStatus
 from mlflow.exceptions import MlflowException
+from packaging.version import Version
 from support.iris import IrisRun, log_iris_model
 from support.listening import Listening
 from support.registry import METRIC, TOKEN, VALUE, token_tags
@@ -50,6 +51,9 @@ def test_register_logged_model(client: MlflowClient, iris_run: IrisRun, new_name
     assert client.get_model_version(name, "1").source == f"models:/{iris_run.model_id}"
 
 
+@pytest.mark.skipif(
+    Version(mlflow.__version__) < Version("3.17"), reason="older clients tag the logged model alone"
+)
 def test_log_model_with_tags(client: MlflowClient, new_name: NewName) -> None:
     """``log_model`` registers a tokenised version in one go."""
     name = new_name("logged and registered")

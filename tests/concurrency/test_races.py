@@ -251,3 +251,62 @@ def test_write_to_a_model_that_is_deleted_meanwhile(store, write):
     )
     assert written in (DONE, NOT_FOUND)
     assert deleted == DONE
+
+
+def test_model_deleted_while_it_is_renamed(store):
+    """A deletion that is acknowledged does not leave the model behind under its new name."""
+    create_version(store)
+    deleted, renamed = race(
+        lambda: store.delete_registered_model("model"),
+        lambda: store.rename_registered_model("model", "renamed"),
+    )
+    assert sorted((deleted, renamed)) == [DONE, NOT_FOUND]
+    assert len(store.search_registered_models()) == (renamed == DONE)
+
+
+def test_model_renamed_twice(store):
+    """The model goes to one of two new names, and the other writer hears that the old is gone."""
+    create_version(store)
+    outcomes = race(
+        lambda: store.rename_registered_model("model", "one"),
+        lambda: store.rename_registered_model("model", "two"),
+    )
+    assert sorted(outcomes) == [DONE, NOT_FOUND]
+
+
+def test_two_models_renamed_to_one_name(store):
+    """One of them gets it, and no version of the other is taken along."""
+    create_version(store, "first")
+    create_version(store, "second")
+    outcomes = race(
+        lambda: store.rename_registered_model("first", "model"),
+        lambda: store.rename_registered_model("second", "model"),
+    )
+    assert sorted(outcomes) == [DONE, "RESOURCE_ALREADY_EXISTS"]
+    assert len(indexed_versions(store)) == 2
+
+
+def test_model_renamed_to_a_taken_name(store):
+    """Without any race a taken name is a wrong request, never one to be sent again (R6)."""
+    create_version(store, "first")
+    create_version(store, "second")
+    with pytest.raises(MlflowException, match="already exists"):
+        store.rename_registered_model("first", "second")
+
+
+def test_model_created_twice(store):
+    """One of two writers hears that the model exists."""
+    outcomes = race(*[lambda: store.create_registered_model("model")] * 2)
+    assert sorted(outcomes) == [DONE, "RESOURCE_ALREADY_EXISTS"]
+
+
+def test_versions_of_two_models_in_one_series(store):
+    """Two models that carry one token do not deadlock over its series, and both are decided on."""
+    create_model(store, "first")
+    create_model(store, "second")
+    outcomes = race(
+        lambda: create_version(store, "first", token_tags(benchmark_value="0.85")),
+        lambda: create_version(store, "second", token_tags(benchmark_value="0.90")),
+    )
+    assert outcomes == [DONE, DONE]
+    assert len(indexed_versions(store)) == 2

@@ -64,6 +64,7 @@ def test_every_entry_point_can_be_loaded() -> None:
     assert {point.group for point in entry_points} == {
         "console_scripts",
         "mlflow.app",
+        "mlflow.app.client",
         "mlflow.model_registry_store",
     }
     for point in entry_points:

@@ -1,0 +1,62 @@
+"""Measure the plugin against MLflow's own paths and against bare SQL.
+
+    python benchmarks/bench.py                    # 10,000 versions, a few minutes
+    python benchmarks/bench.py --sizes 10000 100000 1000000 --name full
+
+Every figure is a ratio of medians from one interleaved run, ours and the peer's in turn: another
+load on the machine slows both. PostgreSQL is the server in HOKUSAI_BENCH_POSTGRES_URL, by default
+the one on this machine; databases ``hokusai_bench_SIZE`` are made there and kept for the next run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import bench_http
+import bench_reads
+import bench_report
+import bench_writes
+from bench_databases import prepare
+from bench_timing import Figure
+
+RESULTS = Path(__file__).parent / "results"
+HTTP_SIZES = (10**4, 10**5)
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000])
+    parser.add_argument("--databases", nargs="+", default=["postgresql", "sqlite"])
+    parser.add_argument("--rounds", type=int, default=100, help="samples at the store")
+    parser.add_argument("--http-rounds", type=int, default=5, help="samples over HTTP")
+    parser.add_argument("--http-seconds", type=int, default=3, help="length of one of those")
+    parser.add_argument("--name", default="bench", help="of the files in benchmarks/results")
+    parser.add_argument("--folder", type=Path, help="where SQLite's databases are kept")
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.gettempdir()) / "hokusai-bench"
+    figures: list[Figure] = []
+    for database in arguments.databases:
+        uris = {size: prepare(database, size, folder) for size in sorted(arguments.sizes)}
+        for size, uri in uris.items():
+            print(f"Measuring {database} with {size} versions …", flush=True)
+            figures += bench_reads.measure(database, uri, size, arguments.rounds)
+            figures += bench_writes.measure(database, uri, size, arguments.rounds)
+            if size in HTTP_SIZES:
+                rounds, seconds = arguments.http_rounds, arguments.http_seconds
+                figures += bench_http.measure(database, uri, size, rounds, seconds)
+            _write(arguments.name, figures)
+        figures += bench_reads.growth(database, uris, arguments.rounds)
+    _write(arguments.name, figures)
+    print(bench_report.table(figures))
+
+
+def _write(name: str, figures: list[Figure]) -> None:
+    bench_report.write_json(RESULTS / f"{name}.json", figures)
+    bench_report.plot(RESULTS / f"{name}.png", figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Reads at the store: ours, MLflow's own search, a scan from the client, and the bare SQL."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bench_databases import LINEAGE_SIZES, lineage_model, lineage_token
+from bench_timing import Figure, medians_ms
+from sqlalchemy import Engine, text
+
+from hokusai_mlflow_plugin.services import catalogue
+from hokusai_mlflow_plugin.store.mlflow_compat import SqlAlchemyStore
+from hokusai_mlflow_plugin.store.registry_store import build_store
+
+VERSIONS_PER_MODEL = 10
+SCAN_PAGE = 200
+STOCK_BUDGET_S = 15.0
+
+_VERSIONS = text(
+    "SELECT v.workspace, v.name, v.version, v.creation_time, v.last_updated_time, v.description,"
+    " v.user_id, v.current_stage, v.source, v.run_id, v.status, v.status_message, v.run_link"
+    " FROM hokusai_token_index i JOIN model_versions v"
+    " ON v.workspace = i.workspace AND v.name = i.name AND v.version = i.version"
+    " WHERE i.workspace = 'default' AND i.token_id = :token"
+    " AND v.current_stage <> 'Deleted_Internal'"
+    " ORDER BY i.creation_time DESC, i.name DESC, i.version DESC LIMIT :limit"
+)
+_TAGS = text(
+    "SELECT t.name, t.version, t.key, t.value FROM hokusai_token_index i"
+    " JOIN model_version_tags t"
+    " ON t.workspace = i.workspace AND t.name = i.name AND t.version = i.version"
+    " WHERE i.workspace = 'default' AND i.token_id = :token AND i.creation_time >= :oldest"
+)
+
+
+def bare_sql(engine: Engine, token: str, limit: int) -> tuple[Any, Any]:
+    """The same versions and tags by two statements and nothing else."""
+    with engine.connect() as connection:
+        versions = connection.execute(_VERSIONS, {"token": token, "limit": limit}).all()
+        oldest = versions[-1].creation_time
+        return versions, connection.execute(_TAGS, {"token": token, "oldest": oldest}).all()
+
+
+def measure(database: str, uri: str, versions: int, rounds: int) -> list[Figure]:
+    """Figures of reads at the store on one database."""
+    ours: Any = build_store(f"hokusai+{uri}")
+    stock = SqlAlchemyStore(uri)
+    figures: list[Figure] = []
+
+    def add(what: str, peer: str, found: Mapping[str, float], target: str = "") -> None:
+        on = target if database == "postgresql" else ""
+        figures.append(Figure(database, versions, what, peer, found["ours"], found[peer], "ms", on))
+
+    for page, token in ((10, _random_token(versions)), (100, lambda: lineage_token(1000))):
+        cases = _list_by_token(ours, stock, token, page)
+        found = medians_ms(cases, rounds, STOCK_BUDGET_S)
+        what = f"list by token, page of {page}, store"
+        add(what, "bare SQL", found, "≤2")
+        add(what, "stock tag search", found, "≤0.01" if versions >= 10**6 and page == 10 else "")
+        if page == 10:
+            scanned = found["client scan, one page"] * versions / SCAN_PAGE
+            add(what, "client scan", {**found, "client scan": scanned})
+    for size in LINEAGE_SIZES:
+        found = medians_ms(_lineage(ours, stock, size), rounds)
+        add(
+            f"lineage of {size}, store",
+            "stock search by name",
+            found,
+            "≤1.5" if size == 1000 else "",
+        )
+    return figures
+
+
+def growth(database: str, uris: Mapping[int, str], rounds: int) -> list[Figure]:
+    """Our list by token on the greatest database against each smaller one, interleaved."""
+    cases = {}
+    for versions, uri in uris.items():
+        store: Any = build_store(f"hokusai+{uri}")
+        cases[str(versions)] = _ask(store, _random_token(versions), 10)
+    found = medians_ms(cases, rounds * 3)
+    greatest = max(uris)
+    return [
+        Figure(
+            database,
+            greatest,
+            "list by token, page of 10, growth",
+            f"ours at {versions}",
+            found[str(greatest)],
+            found[str(versions)],
+            "ms",
+            "≤1.2" if (versions, greatest, database) == (10**4, 10**6, "postgresql") else "",
+        )
+        for versions in sorted(uris)
+        if versions != greatest
+    ]
+
+
+def _list_by_token(
+    ours: Any, stock: Any, token: Callable[[], str], page: int
+) -> dict[str, Callable[[], Any]]:
+    cases: dict[str, Callable[[], Any]] = {
+        "ours": _ask(ours, token, page),
+        "bare SQL": lambda: bare_sql(ours.engine, token(), page),
+        "stock tag search": lambda: stock.search_model_versions(
+            f"tags.hokusai_token_id = '{token()}'", max_results=page
+        ),
+        "client scan, one page": lambda: stock.search_model_versions("", max_results=SCAN_PAGE),
+    }
+    return cases
+
+
+def _lineage(ours: Any, stock: Any, size: int) -> dict[str, Callable[[], Any]]:
+    name = lineage_model(size)
+    return {
+        "ours": lambda: ours.ask(catalogue.lineage, name, max_results=1000),
+        "stock search by name": lambda: stock.search_model_versions(
+            f"name = '{name}'", max_results=1000
+        ),
+    }
+
+
+def _ask(store: Any, token: Callable[[], str], page: int) -> Callable[[], Any]:
+    return lambda: store.ask(catalogue.list_by_token, token(), max_results=page)
+
+
+def _random_token(versions: int) -> Callable[[], str]:
+    """Tokens of conforming seeded models, never the same sequence of pages twice."""
+    numbers = random.Random(versions)
+    models = versions // VERSIONS_PER_MODEL
+    # The first version of every tenth model may be faulty; its model still has a page.
+    return lambda: f"TOK-{numbers.randrange(models)}"

@@ -1,0 +1,150 @@
+"""``tokens/list``, ``tokens/get`` and ``tags/validate``."""
+
+from __future__ import annotations
+
+import pytest
+from mlflow.exceptions import MlflowException
+from sqlalchemy import text
+from support.refusals import unchanged
+from support.registry import METRIC, TOKEN, VALUE, create_version, token_tags
+
+from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.services import catalogue
+
+A = "0x" + 40 * "a"
+B = "0x" + 40 * "b"
+IDS = ["A-1", "IMG-001", "IMG-0010", "IMG-002", "IMGX-1", "Z-9"]
+
+
+def register(store, token_id, name="model", **tags):
+    return create_version(store, f"{name} {token_id}", token_tags(**{TOKEN: token_id}, **tags))
+
+
+def listed(store, **parameters):
+    return [t["token_id"] for t in store.ask(catalogue.list_tokens, **parameters)["tokens"]]
+
+
+def test_totals(store):
+    """A token's totals count its live versions and their models."""
+    register(store, "IMG-001")
+    register(store, "IMG-001")
+    register(store, "IMG-001", name="other")
+    last = register(store, "IMG-001", name="third")
+    register(store, "SENT-001")
+    register(store, "IMG-001", name="deleted")
+    store.delete_model_version("deleted IMG-001", "1")
+    (token, other) = store.ask(catalogue.list_tokens)["tokens"]
+    assert (token["model_count"], token["version_count"]) == (3, 4)
+    assert token["last_registered_timestamp"] == last.creation_timestamp
+    assert (other["token_id"], other["model_count"], other["version_count"]) == ("SENT-001", 1, 1)
+    single = store.ask(catalogue.get_token, "IMG-001")["token"]
+    assert {key: single[key] for key in token} == token
+
+
+@pytest.mark.parametrize("max_results", [1, 2, 3, 6, 100])
+def test_pages(store, max_results):
+    """Tokens come in the order of their ids, on pages of any size."""
+    for token_id in reversed(IDS):
+        register(store, token_id)
+    found, token = [], None
+    while True:
+        answer = store.ask(catalogue.list_tokens, max_results=max_results, page_token=token)
+        found += [each["token_id"] for each in answer["tokens"]]
+        token = answer.get("next_page_token")
+        if token is None:
+            break
+    assert found == IDS
+
+
+@pytest.mark.parametrize(
+    ("prefix", "count"),
+    [("", 6), ("IMG", 4), ("IMG-", 3), ("IMG-001", 2), ("IMG-0010", 1), ("I", 4), ("Q", 0)],
+)
+def test_prefix(store, prefix, count):
+    """A prefix keeps the tokens whose ids begin with it."""
+    for token_id in IDS:
+        register(store, token_id)
+    found = listed(store, prefix=prefix)
+    assert found == [token_id for token_id in IDS if token_id.startswith(prefix)]
+    assert len(found) == count
+
+
+@pytest.mark.parametrize("prefix", ["img", "%", "_", "IMG%", "IMG_", "-", "1", "'", "ＩＭＧ"])
+def test_wrong_prefix(store, prefix):
+    """A prefix that no token id begins with is a wrong request; no sign in it is a wildcard."""
+    with pytest.raises(MlflowException, match="prefix") as caught:
+        listed(store, prefix=prefix)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"max_results": 0}, {"max_results": 1001}, {"page_token": "x"}], ids=str
+)
+def test_wrong_parameters(store, parameters):
+    """A parameter that cannot be used is a wrong request, and the message names it."""
+    with pytest.raises(MlflowException, match=next(iter(parameters))) as caught:
+        listed(store, **parameters)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_contributors(store):
+    """A token names its payable contributors, each once, whatever the case of the address."""
+    register(store, "IMG-001", contributor=A)
+    register(store, "IMG-001", contributor_address=A.upper().replace("X", "x"))
+    register(store, "IMG-001", contributor=B)
+    register(store, "IMG-001", contributor="0x123...")
+    register(store, "IMG-001")
+    register(store, "SENT-001", contributor="0x" + 40 * "c")
+    found = store.ask(catalogue.get_token, "IMG-001")["token"]["contributors"]
+    assert [(p["contributor_address"], p["version_count"]) for p in found] == [(A, 2), (B, 1)]
+
+
+def test_unknown_token(store):
+    """A token that no live version carries is not found."""
+    register(store, "IMG-001")
+    store.delete_model_version("model IMG-001", "1")
+    for token_id in ("IMG-001", "NOBODY-1"):
+        with pytest.raises(MlflowException, match=token_id) as caught:
+            store.ask(catalogue.get_token, token_id)
+        assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+        assert caught.value.get_http_status_code() == 404
+
+
+def test_malformed_token(store):
+    """A malformed token id is a wrong request."""
+    with pytest.raises(MlflowException, match="Token ID format invalid") as caught:
+        store.ask(catalogue.get_token, "img_001")
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_orphaned_rows_do_not_count(store):
+    """Versions that another program removed count for nothing."""
+    register(store, "IMG-001")
+    register(store, "IMG-001", contributor=A)
+    register(store, "SENT-001")
+    with store.engine.begin() as connection:
+        for table in ("model_version_tags", "model_versions"):
+            connection.execute(
+                text(f"DELETE FROM {table} WHERE version = 2 OR name = 'model SENT-001'")
+            )
+    (token,) = store.ask(catalogue.list_tokens)["tokens"]
+    assert (token["token_id"], token["version_count"]) == ("IMG-001", 1)
+    assert store.ask(catalogue.get_token, "IMG-001")["token"]["contributors"] == []
+    with pytest.raises(MlflowException):
+        store.ask(catalogue.get_token, "SENT-001")
+
+
+def test_validation_writes_nothing(store):
+    """``tags/validate`` tells what a registration would be refused for, and changes nothing."""
+    with unchanged(store):
+        good = catalogue.validate_tags(token_tags(), BUILT_IN)
+        bad = catalogue.validate_tags({TOKEN: "img_001", VALUE: "nan"}, BUILT_IN)
+        too_good = catalogue.validate_tags(token_tags(benchmark_value="1.7"), BUILT_IN)
+    assert good == {"valid": True, "violations": []}
+    assert bad["valid"] is False
+    assert [(v["key"], v["code"]) for v in bad["violations"]] == [
+        (METRIC, "required_tag_missing"),
+        (TOKEN, "token_id_invalid"),
+        (VALUE, "benchmark_value_invalid"),
+    ]
+    assert [v["code"] for v in too_good["violations"]] == ["benchmark_value_out_of_bounds"]

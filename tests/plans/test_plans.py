@@ -1,0 +1,155 @@
+"""Every statement of every route reads ranges of indexes, and every index of ours has its query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from plans.large_registry import COMPLETE, COMPLETE_TOKEN
+from plans.plans import Plan, plans_of
+from sqlalchemy import Connection, Engine
+
+from hokusai_mlflow_plugin.db import (
+    delivery_sql,
+    index_reads,
+    index_writes,
+    ledger_sql,
+    policy_sql,
+    series_sql,
+)
+from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
+from hokusai_mlflow_plugin.db.tables import metadata
+from hokusai_mlflow_plugin.services.questions import QUESTIONS
+from hokusai_mlflow_plugin.services.visibility import Visible
+
+# MLflow's tables for models, and those of ours that grow with the registry. SQLite's plans name a
+# table by its alias.
+LARGE = {
+    "registered_models",
+    "registered_model_tags",
+    "model_versions",
+    "model_version_tags",
+    *metadata.tables,
+    "decided",
+    "baseline",
+} - {"hokusai_state"}
+
+WORKSPACE = "default"
+MODEL = ModelId(WORKSPACE, COMPLETE)
+VERSION = VersionId(WORKSPACE, COMPLETE, 1)
+SERIES = SeriesId(WORKSPACE, COMPLETE_TOKEN, "f1_score")
+FIRST_DECISION = f"d-{COMPLETE}-1"
+
+ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "model-versions/list-by-token": (
+        {"token_id": COMPLETE_TOKEN},
+        {"token_id": COMPLETE_TOKEN, "max_results": 2},
+    ),
+    "registered-models/lineage": (
+        {"name": COMPLETE},
+        {"name": COMPLETE, "include_ancestors": True},
+        {"name": COMPLETE, "max_results": 2},
+    ),
+    "tokens/list": ({}, {"prefix": "TOK-17"}),
+    "tokens/get": ({"token_id": COMPLETE_TOKEN},),
+    "tags/validate": ({"tags": [{"key": "hokusai_token_id", "value": "IMG-001"}]},),
+    "deltaone/detect": ({"name": COMPLETE}, {"name": COMPLETE, "version": 2}),
+    "reward-events/list": ({}, {"after": 50}, {"token_id": COMPLETE_TOKEN}),
+    "policy/list": ({},),
+}
+"""The parameters with which each route is asked; where there is a second page, for that too."""
+
+Call = Callable[[Connection], Any]
+
+INDEXED: Mapping[str, Call] = {
+    "ix_hokusai_token_index_token": lambda c: index_reads.versions_of_token(
+        c, WORKSPACE, COMPLETE_TOKEN, None, 11
+    ),
+    "ix_hokusai_decisions_version": lambda c: index_writes.rename_model(c, MODEL, "other-name"),
+    "ix_hokusai_decisions_baseline": lambda c: series_sql.achievements_resting_on(
+        c, WORKSPACE, FIRST_DECISION
+    ),
+    "uq_hokusai_reward_events_event_id": lambda c: delivery_sql.replay(
+        c, WORKSPACE, f"event-{COMPLETE}", 0
+    ),
+    "ix_hokusai_reward_events_token": lambda c: ledger_sql.read_events(
+        c, WORKSPACE, 0, 100, COMPLETE_TOKEN
+    ),
+    "ix_hokusai_reward_deliveries_due": lambda c: delivery_sql.claim_next(
+        c, 2_000_000_000_000, 2_000_000_060_000
+    ),
+}
+"""For each index of ours, the call whose plan uses it."""
+
+WRITES: Mapping[str, Call] = {
+    "judging a version": lambda c: series_sql.read_surroundings(c, MODEL, SERIES),
+    "reading a version": lambda c: index_writes.read_version(c, VERSION),
+    "reading a version's tags": lambda c: index_writes.read_tags(c, VERSION, {"a", "b"}),
+    "giving a model a token": lambda c: index_writes.versions_of_other_tokens(
+        c, MODEL, COMPLETE_TOKEN, 6
+    ),
+    "taking a version out": lambda c: index_writes.remove(c, VERSION),
+    "taking a model out": lambda c: index_writes.remove_model(c, MODEL),
+    "renaming a model": lambda c: (
+        index_writes.rename_model(c, MODEL, "other-name"),
+        policy_sql.rename_model(c, MODEL, "other-name"),
+    ),
+    "moving a head": lambda c: series_sql.move_head(c, SERIES, FIRST_DECISION, "1", "d"),
+    "locking tags": lambda c: series_sql.achievements_resting_on(c, WORKSPACE, FIRST_DECISION),
+    "claiming a delivery": lambda c: delivery_sql.claim_next(
+        c, 2_000_000_000_000, 2_000_000_060_000
+    ),
+    "measuring the backlog": delivery_sql.backlog,
+}
+
+
+def _refused(plans: list[Plan]) -> list[Plan]:
+    return [plan for plan in plans if plan.scanned_tables() & LARGE]
+
+
+def _pages(path: str, given: Mapping[str, Any], **others: Any) -> Call:
+    def ask(connection: Connection) -> None:
+        answer = QUESTIONS[path](connection, WORKSPACE, **given, **others)
+        if page_token := answer.get("next_page_token"):
+            QUESTIONS[path](connection, WORKSPACE, **given, **others, page_token=page_token)
+
+    return ask
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_no_route_scans_a_large_table(large_registry: Engine, path: str) -> None:
+    """Each statement of a route reads ranges of indexes only, also on its second page."""
+    for given in ROUTES[path]:
+        assert not _refused(plans_of(large_registry, _pages(path, given)))
+
+
+@pytest.mark.parametrize("path", ["model-versions/list-by-token", "tokens/list", "tokens/get"])
+def test_nor_for_someone_who_may_read_some_models_only(large_registry: Engine, path: str) -> None:
+    """Leaving out what the asker may not read costs no scan of a large table."""
+    for given in ROUTES[path]:
+        visible = Visible(lambda name: name != "model-18")
+        assert not _refused(plans_of(large_registry, _pages(path, given, visible=visible)))
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_no_write_scans_a_large_table(large_registry: Engine, what: str) -> None:
+    """What a write reads and changes of ours is found through an index."""
+    plans = plans_of(large_registry, WRITES[what])
+    assert plans
+    assert not _refused(plans)
+
+
+@pytest.mark.parametrize("index", INDEXED)
+def test_each_index_has_its_query(large_registry: Engine, index: str) -> None:
+    """An index that no query reads would only slow down writes."""
+    plans = plans_of(large_registry, INDEXED[index])
+    assert any(index in plan.text for plan in plans), plans
+
+
+def test_every_index_and_route_is_looked_at() -> None:
+    """A new index comes with the query that needs it, and a new route with its plans."""
+    assert {index.name for table in metadata.tables.values() for index in table.indexes} == set(
+        INDEXED
+    )
+    assert set(QUESTIONS) == set(ROUTES)

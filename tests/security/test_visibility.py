@@ -1,0 +1,151 @@
+"""Answers for askers who may read some models only: full pages, and counts that leak nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+from support.registry import create_version, token_tags
+
+from hokusai_mlflow_plugin.services import catalogue, deltaone, rewards
+from hokusai_mlflow_plugin.services.visibility import Visible, fill
+
+MODELS = [f"model-{number:02}" for number in range(12)]
+READABLE = {name for name in MODELS if int(name[-2:]) % 4 == 3}
+
+
+def _readable(name: str) -> bool:
+    return name in READABLE
+
+
+@pytest.fixture
+def crowded(store: Any) -> Any:
+    """A registry where twelve models share two tokens, version by version."""
+    for value in ("0.10", "0.20"):
+        for name in MODELS:
+            token = "EVEN-1" if int(name[-2:]) % 2 == 0 else "ODD-1"
+            tags = token_tags(hokusai_token_id=token, benchmark_value=value, note=name)
+            create_version(store, name, tags)
+    return store
+
+
+def _pages(ask: Callable[..., dict[str, Any]]) -> Iterator[list[Any]]:
+    token = None
+    while True:
+        answer = ask(page_token=token)
+        yield answer["model_versions"]
+        token = answer.get("next_page_token")
+        if token is None:
+            return
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_pages_are_filled_with_readable_versions(crowded: Any, size: int) -> None:
+    """Every page but the last is full, the last is not empty, and no version is missing."""
+
+    def ask(**parameters: Any) -> dict[str, Any]:
+        question = catalogue.list_by_token
+        return crowded.ask(question, "ODD-1", size, visible=Visible(_readable), **parameters)
+
+    pages = list(_pages(ask))
+    assert all(len(page) == size for page in pages[:-1])
+    assert 1 <= len(pages[-1]) <= size
+    found = [(each["name"], each["version"]) for page in pages for each in page]
+    expected = crowded.ask(catalogue.list_by_token, "ODD-1")["model_versions"]
+    assert found == [(m["name"], m["version"]) for m in expected if m["name"] in READABLE]
+
+
+def test_readable_versions_keep_their_tags(crowded: Any) -> None:
+    """A filtered page has the tags of its versions, as an unfiltered one has."""
+    answer = crowded.ask(catalogue.list_by_token, "ODD-1", visible=Visible(_readable))
+    for version in answer["model_versions"]:
+        assert {"key": "note", "value": version["name"]} in version["tags"]
+
+
+def test_token_totals_are_those_of_readable_models(crowded: Any) -> None:
+    """Who may read three models of one token sees that token alone, with their totals."""
+    visible = Visible(_readable)
+    (token,) = crowded.ask(catalogue.list_tokens, visible=visible)["tokens"]
+    assert (token["token_id"], token["model_count"], token["version_count"]) == ("ODD-1", 3, 6)
+    one = crowded.ask(catalogue.get_token, "ODD-1", visible=visible)["token"]
+    assert {key: one[key] for key in token} == token
+    whole = crowded.ask(catalogue.list_tokens)["tokens"]
+    assert [(t["token_id"], t["version_count"]) for t in whole] == [("EVEN-1", 12), ("ODD-1", 12)]
+
+
+def test_filtered_totals_of_all_are_the_totals(crowded: Any) -> None:
+    """Added up model by model, the totals are those that one query gives."""
+    everyone = Visible(lambda _name: True)
+    for question, arguments in (
+        (catalogue.list_tokens, {}),
+        (catalogue.list_tokens, {"prefix": "EV"}),
+        (catalogue.list_tokens, {"max_results": 1}),
+        (catalogue.get_token, {"token_id": "EVEN-1"}),
+        (catalogue.list_by_token, {"token_id": "EVEN-1", "max_results": 5}),
+        (catalogue.lineage, {"name": MODELS[0], "include_ancestors": True}),
+        (rewards.list_events, {}),
+    ):
+        filtered = crowded.ask(question, **arguments, visible=everyone)
+        assert filtered == crowded.ask(question, **arguments)
+
+
+def test_series_of_an_unreadable_head_is_hidden(crowded: Any) -> None:
+    """The head of a series is told only to who may read the version that holds it."""
+    whole = crowded.ask(catalogue.get_token, "ODD-1")["token"]["series"]
+    holder = whole[0]["head"]["name"]
+    for readable, expected in (({holder}, whole), (READABLE - {holder}, [])):
+        visible = Visible(readable.__contains__)
+        token = crowded.ask(catalogue.get_token, "ODD-1", visible=visible)["token"]
+        assert token["series"] == expected
+
+
+def test_events_are_shown_whole_or_not_at_all(crowded: Any) -> None:
+    """An event is for who may read both of its models."""
+    create_version(crowded, "winner", token_tags(hokusai_token_id="ODD-1", benchmark_value="0.90"))
+    event = crowded.ask(rewards.list_events)["reward_events"][-1]
+    loser = event["data"]["baseline"]["name"]
+    for readable, expected in (({"winner", loser}, [event]), ({"winner"}, []), ({loser}, [])):
+        visible = Visible(readable.__contains__)
+        found = crowded.ask(rewards.list_events, event["sequence"] - 1, visible=visible)
+        assert found["reward_events"] == expected
+
+
+def test_permission_is_asked_once_for_each_model(crowded: Any) -> None:
+    """However many versions an answer goes through, each model is asked about once."""
+    asked: Counter[str] = Counter()
+
+    def may_read(name: str) -> bool:
+        asked[name] += 1
+        return _readable(name)
+
+    visible = Visible(may_read)
+    crowded.ask(catalogue.list_by_token, "ODD-1", 1, visible=visible)
+    crowded.ask(catalogue.get_token, "ODD-1", visible=visible)
+    crowded.ask(catalogue.list_tokens, visible=visible)
+    assert set(asked.values()) == {1}
+
+
+def test_fill_asks_until_the_page_is_full() -> None:
+    """A page is full while there is anything left, and nothing is asked for after the end."""
+    asked: list[int] = []
+
+    def fetch(start: int, count: int) -> list[int]:
+        asked.append(count)
+        return list(range(start + 1, min(start + count, 5000) + 1))
+
+    found = fill(fetch, lambda row: row, 0, 3, lambda row: row % 1500 == 0)
+    assert found == [1500, 3000, 4500]
+    assert asked == [3, 1000, 1000, 1000, 1000, 1000]
+    assert fill(fetch, lambda row: row, 4999, 3, lambda _row: True) == [5000]
+    assert fill(fetch, lambda row: row, 0, 3, lambda _row: False) == []
+
+
+def test_other_spelling_of_a_name_is_no_way_around(crowded: Any) -> None:
+    """MySQL finds a name in any case: what counts is whether the stored name may be read."""
+    visible = Visible(lambda name: name != MODELS[0])
+    for question in (catalogue.lineage, deltaone.detect):
+        with pytest.raises(MlflowException, match="not found"):
+            crowded.ask(question, MODELS[0].upper(), visible=visible)

@@ -1,0 +1,407 @@
+"""Any sequence of writes, and what R9 and R10 say to each: decisions, payments, locks.
+
+A small model of the rules runs beside the registry, write by write. Besides, what must hold of
+every series is checked from the tables alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from mlflow.exceptions import MlflowException
+
+from support.index import assert_index_is_truth
+from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag
+from support.rewards import assert_sound, detect, events
+
+DIRECTION = "benchmark_direction"
+CONTRIBUTOR = "contributor"
+SIGNS = {"accuracy": 1, "rmse": -1}
+"""The metrics that the catalogue knows; of ``uplift`` only a tag can tell the direction."""
+
+examples = itertools.count()
+
+values = st.integers(0, 40).map(lambda n: str(Decimal(n) / 200))
+"""Half points from 0 to 0.2: many repetitions, and many steps of exactly one point."""
+metrics = st.sampled_from(["accuracy", "rmse", "uplift"])
+directions = st.sampled_from([None, "maximize", "minimize"])
+contributors = st.sampled_from([None, "alice", "0x" + 40 * "a"])
+tokens = st.sampled_from(["ONE", "TWO"])
+names = st.sampled_from(["a", "b", "c"])
+
+
+@dataclass(eq=False)
+class Decided:
+    """One decision, by the rules."""
+
+    outcome: str
+    value: Decimal
+    against: Decided | None = None
+    name: str = ""
+
+
+@dataclass(eq=False)
+class Model:
+    """A registered model."""
+
+    name: str
+    live: bool = True
+    latest: int = 0
+
+
+@dataclass(eq=False)
+class Version:
+    """A version, with what it should have been decided as."""
+
+    model: Model
+    number: int
+    tags: dict[str, str]
+    source: tuple[str, int] | None = None
+    """Name and number of the version that it was copied from."""
+    live: bool = True
+    decided: Decided | None = None
+    history: list[Decided] = field(default_factory=list)
+
+    @property
+    def is_live(self) -> bool:
+        return self.live and self.model.live
+
+    @property
+    def is_tokenised(self) -> bool:
+        return {TOKEN, METRIC, VALUE} <= set(self.tags)
+
+    @property
+    def series(self) -> tuple[str, str]:
+        return self.tags[TOKEN], self.tags[METRIC]
+
+    @property
+    def value(self) -> Decimal:
+        return Decimal(self.tags[VALUE])
+
+
+class Rules:
+    """R9 and R10 in a few lines."""
+
+    def __init__(self) -> None:
+        self.versions: list[Version] = []
+        self.heads: dict[tuple[str, str], tuple[int, Decided]] = {}
+        self.achieved: list[tuple[Decided, str, int]] = []
+
+    def decide(self, version: Version) -> None:
+        """Decide on a version as it is now."""
+        if version.decided is not None:
+            version.history.append(version.decided)
+        version.decided = decided = self._decided(version)
+        if decided.outcome == "achieved":
+            self.achieved.append((decided, version.model.name, version.number))
+
+    def _decided(self, version: Version) -> Decided:
+        sign = self._sign(version)
+        head = self.heads.get(version.series)
+        if self._is_copy(version):
+            return Decided("copy", version.value)
+        if sign is None or (head is not None and head[0] != sign):
+            return Decided("direction_unknown", version.value)
+        if head is None:
+            decided = Decided("baseline", version.value)
+        else:
+            step = (version.value - head[1].value) * sign
+            outcome = "achieved" if step >= Decimal("0.01") else "below_threshold"
+            decided = Decided("regressed" if step < 0 else outcome, version.value, head[1])
+        if decided.outcome in ("baseline", "achieved"):
+            self.heads[version.series] = (sign, decided)
+        return decided
+
+    @staticmethod
+    def _sign(version: Version) -> int | None:
+        declared = {"maximize": 1, "minimize": -1}.get(version.tags.get(DIRECTION, ""))
+        return SIGNS.get(version.tags[METRIC], declared)
+
+    def _is_copy(self, version: Version) -> bool:
+        """Whether its source is there now, and says the same."""
+        return any(
+            (each.model.name, each.number) == version.source
+            and each.is_live
+            and each.is_tokenised
+            and (each.series, each.value) == (version.series, version.value)
+            for each in self.versions
+        )
+
+    def locks(self, version: Version, key: str) -> bool:
+        """Whether a reward rests on a tag of a version."""
+        rewarded = any(decided is version.decided for decided, *_ in self.achieved)
+        if key == CONTRIBUTOR:
+            return rewarded
+        measured = any(decided.against is version.decided for decided, *_ in self.achieved)
+        return version.decided is not None and (rewarded or measured)
+
+
+class RegistryMachine(RuleBasedStateMachine):
+    """Writes of every kind, in any order, in two tokens and three models of this run's own."""
+
+    versions = Bundle("versions")
+
+    def __init__(self, store: Any) -> None:
+        super().__init__()
+        self.store = store
+        self.run = next(examples)
+        self.rules = Rules()
+        self.models: dict[str, Model] = {}
+        self.touched: Version | None = None
+        self.before = len(self._events())
+
+    def _events(self) -> list[dict[str, Any]]:
+        after, found = 0, []
+        while page := events(self.store, after=after):
+            found += page
+            after = page[-1]["sequence"]
+        return found
+
+    def _model(self, name: str) -> Model:
+        full = f"{name}-{self.run}"
+        if full not in self.models or not self.models[full].live:
+            self.models[full] = Model(full)
+        return self.models[full]
+
+    def _added(self, version: Version) -> Version:
+        self.rules.versions.append(version)
+        self.touched = version
+        if version.is_tokenised:
+            self.rules.decide(version)
+        return version
+
+    def _tags(self, token, metric, value, direction, contributor) -> dict[str, str]:
+        if metric in SIGNS:
+            direction = None
+        tags = {
+            TOKEN: f"{token}-{self.run}",
+            METRIC: metric,
+            VALUE: value,
+            DIRECTION: direction,
+            CONTRIBUTOR: contributor,
+        }
+        return {key: value for key, value in tags.items() if value is not None}
+
+    @rule(
+        target=versions,
+        name=names,
+        token=tokens,
+        metric=metrics,
+        value=values,
+        direction=directions,
+        contributor=contributors,
+    )
+    def register(self, name, token, metric, value, direction, contributor):
+        """A version that is tokenised at once."""
+        tags = self._tags(token, metric, value, direction, contributor)
+        model = self._model(name)
+        created = create_version(self.store, model.name, tags)
+        return self._added(Version(model, int(created.version), tags))
+
+    @rule(target=versions, name=names)
+    def register_plain(self, name):
+        """A version without any of the tags; they may come later."""
+        model = self._model(name)
+        created = create_version(self.store, model.name, {})
+        return self._added(Version(model, int(created.version), {}))
+
+    @rule(
+        version=versions,
+        order=st.permutations([TOKEN, METRIC, VALUE]),
+        token=tokens,
+        metric=metrics,
+        value=values,
+    )
+    def tag_one_by_one(self, version, order, token, metric, value):
+        """The required tags, each in a request of its own, in any order."""
+        new = self._tags(token, metric, value, None, None)
+        for key in order:
+            self._set(version, key, new[key])
+
+    @rule(version=versions, value=values)
+    def amend_value(self, version, value):
+        """Another value."""
+        self._set(version, VALUE, value)
+
+    @rule(version=versions, metric=metrics)
+    def amend_metric(self, version, metric):
+        """Another metric."""
+        self._set(version, METRIC, metric)
+
+    @rule(version=versions, token=tokens)
+    def amend_token(self, version, token):
+        """Another token."""
+        self._set(version, TOKEN, f"{token}-{self.run}")
+
+    @rule(version=versions, direction=directions)
+    def set_direction(self, version, direction):
+        """The direction is declared, or is no longer."""
+        if direction is not None:
+            self._set(version, DIRECTION, direction)
+        else:
+            self._delete(version, DIRECTION)
+
+    @rule(version=versions, contributor=contributors)
+    def set_contributor(self, version, contributor):
+        """Another contributor, or none."""
+        if contributor is not None:
+            self._set(version, CONTRIBUTOR, contributor)
+        else:
+            self._delete(version, CONTRIBUTOR)
+
+    @rule(target=versions, version=versions, name=names)
+    def copy(self, version, name):
+        """MLflow's own copy of a version into a model."""
+        if not version.is_live or (version.tags.get(TOKEN) and not version.is_tokenised):
+            return version
+        entity = self.store.get_model_version(version.model.name, str(version.number))
+        model = self._model(name)
+        copied = self.store.copy_model_version(entity, model.name)
+        new = Version(model, int(copied.version), dict(version.tags))
+        new.source = version.model.name, version.number
+        return self._added(new)
+
+    @rule(version=consumes(versions))
+    def delete_version(self, version):
+        """A version goes."""
+        if version.is_live:
+            self.store.delete_model_version(version.model.name, str(version.number))
+            version.live = False
+
+    @rule(name=names)
+    def delete_model(self, name):
+        """A model goes with all its versions; the next registration makes it anew."""
+        model = self.models.get(f"{name}-{self.run}")
+        if model is not None and model.live:
+            self.store.delete_registered_model(model.name)
+            model.live = False
+
+    @precondition(lambda self: any(model.live for model in self.models.values()))
+    @rule(data=st.data())
+    def rename_model(self, data):
+        """A model gets a name that nothing had before."""
+        live = sorted(name for name, model in self.models.items() if model.live)
+        model = self.models.pop(data.draw(st.sampled_from(live)))
+        new_name = f"{model.name}'"
+        while new_name in self.models:
+            new_name += "'"
+        self.store.rename_registered_model(model.name, new_name)
+        model.name = new_name
+        self.models[new_name] = model
+
+    def _set(self, version: Version, key: str, value: str) -> None:
+        if not version.is_live or version.tags.get(key) == value:
+            return
+        new = {**version.tags, key: value}
+        self._write(
+            version,
+            key,
+            new,
+            lambda: set_tag(self.store, version.model.name, version.number, key, value),
+        )
+
+    def _delete(self, version: Version, key: str) -> None:
+        if not version.is_live or key not in version.tags:
+            return
+        new = {each: value for each, value in version.tags.items() if each != key}
+        delete = self.store.delete_model_version_tag
+        self._write(version, key, new, lambda: delete(version.model.name, str(version.number), key))
+
+    def _write(self, version: Version, key: str, new: dict[str, str], write: Any) -> None:
+        """Do a write that the rules allow, or see it refused as they say."""
+        self.touched = version
+        error = self._refusal(version, key, new)
+        try:
+            write()
+        except MlflowException as refusal:
+            assert refusal.error_code == error  # noqa: PT017  # which writes fail is the question
+            return
+        assert error is None
+        old_series = version.series if version.is_tokenised else None
+        old_value = version.value if version.is_tokenised else None
+        version.tags = new
+        if not version.is_tokenised or key == CONTRIBUTOR:
+            return
+        if key == DIRECTION or (version.series, version.value) != (old_series, old_value):
+            self.rules.decide(version)
+
+    def _refusal(self, version: Version, key: str, new: dict[str, str]) -> str | None:
+        if version.is_tokenised and self.rules.locks(version, key):
+            return "RESOURCE_CONFLICT"
+        if TOKEN not in new:
+            return None
+        sign = SIGNS.get(new.get(METRIC, ""))
+        declared = new.get(DIRECTION)
+        contradicts = sign is not None and declared is not None
+        if contradicts and declared != {1: "maximize", -1: "minimize"}[sign]:
+            return "INVALID_PARAMETER_VALUE"
+        return None
+
+    @invariant()
+    def the_decision_is_that_of_the_rules(self):
+        """The version that was written carries the decision of the rules, and its history."""
+        if self.touched is not None:
+            self._compare(self.touched)
+
+    def _compare(self, version: Version) -> None:
+        if not version.is_live or version.decided is None:
+            return
+        found = detect(self.store, version.model.name, version.number)
+        assert found["decision"]["outcome"] == version.decided.outcome
+        assert Decimal(found["decision"]["value"]) == version.decided.value
+        against = found["decision"]["baseline"]
+        assert (against is None) == (version.decided.against is None)
+        past = sorted((each["outcome"], Decimal(each["value"])) for each in found["history"])
+        assert past == sorted((each.outcome, each.value) for each in version.history)
+
+    @invariant()
+    def events_are_the_deltaones(self):
+        """What was paid is what the rules pay, in the order in which it was achieved."""
+        paid = [
+            (
+                event["data"]["name"],
+                int(event["data"]["version"]),
+                Decimal(event["data"]["baseline"]["value"]),
+                Decimal(event["data"]["value"]),
+            )
+            for event in events(self.store, after=self.before)
+        ]
+        assert paid == [
+            (name, number, decided.against.value, decided.value)
+            for decided, name, number in self.rules.achieved
+        ]
+
+    def teardown(self):
+        """At the end every version, and from the tables alone: heads, sums, chain, index."""
+        for version in self.rules.versions:
+            self._compare(version)
+        assert_sound(self.store)
+        assert_index_is_truth(self.store)
+
+
+def run_any_writes(store: Any, sequences: int, writes: int) -> None:
+    """Run sequences of writes, each of at most so many; a failure is shown in its shortest form."""
+    run_state_machine_as_test(
+        lambda: RegistryMachine(store),
+        settings=settings(
+            max_examples=sequences,
+            stateful_step_count=writes,
+            deadline=None,  # databases take their time
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )
