@@ -11,7 +11,7 @@ PIP := -m pip --disable-pip-version-check install -qq
 EXTRAS := postgres,mysql
 MANIFESTS := pyproject.toml Makefile
 
-.PHONY: help serve test lint demo wheel-test test-oldest constraints clean
+.PHONY: help serve test lint demo wheel-test test-oldest constraints bench bench-full clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +47,12 @@ constraints: $(VENV)/.developed ## Renew the pinned versions
 	@$(VENV)/bin/python $(PIP) uv
 	@$(call compile,mlflow,constraints.txt)
 	@$(call compile,$(OLDEST_MLFLOW),constraints-oldest.txt)
+
+bench: $(VENV)/.developed ## Measure against stock MLflow and bare SQL, 10,000 versions (needs wrk)
+	@$(VENV)/bin/python benchmarks/bench.py --name bench
+
+bench-full: $(VENV)/.developed ## The same with 10,000, 100,000 and 1,000,000 versions
+	@$(VENV)/bin/python benchmarks/bench.py --sizes 10000 100000 1000000 --name bench-full
 
 clean: ## Remove the environments and what was built
 	@rm -rf $(VENV) $(OLDEST) build dist

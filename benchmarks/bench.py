@@ -4,8 +4,10 @@
     python benchmarks/bench.py --sizes 10000 100000 1000000 --name full
 
 Every figure is a ratio of medians from one interleaved run, ours and the peer's in turn: another
-load on the machine slows both. PostgreSQL is the server in HOKUSAI_BENCH_POSTGRES_URL, by default
-the one on this machine; databases ``hokusai_bench_SIZE`` are made there and kept for the next run.
+load on the machine slows both. Where that load is great, the ratio of the fastest tenths of the
+samples is nearer to what an idle machine shows. PostgreSQL is the server in
+HOKUSAI_BENCH_POSTGRES_URL, by default the one on this machine; databases ``hokusai_bench_SIZE`` are
+made there and kept for the next run.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 from bench_databases import tokenised
 from bench_reads import VERSIONS_PER_MODEL
 from bench_servers import Server, serving
-from bench_timing import Figure, medians_ms
+from bench_timing import Figure, in_time, times_ms
 
 MLFLOW = "/api/2.0/mlflow"
 HOKUSAI = "/api/2.0/hokusai"
@@ -134,19 +134,18 @@ def _writes(database: str, versions: int, ours: Server, stock: Server, rounds: i
         for what, case in _write_cases(server, f"http-{run}-{who}", f"H-{run}".upper()).items():
             cases[f"{who} {what}"] = case
     cases = dict(sorted(cases.items(), key=lambda item: item[0].split(" ", 1)[1]))
-    found = medians_ms(cases, rounds, budget_s=60)
+    found = times_ms(cases, rounds, budget_s=60)
     targets: Mapping[str, str] = {
         "create version, tokenised and decided": "≤1.15",
     }
     return [
-        Figure(
+        in_time(
             database,
             versions,
             f"{what}, HTTP",
             "stock server",
             found[f"ours {what}"],
             found[f"stock {what}"],
-            "ms",
             targets.get(what, "") if database == "postgresql" else "",
         )
         for what in sorted({name.split(" ", 1)[1] for name in cases})

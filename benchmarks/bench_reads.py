@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench_databases import LINEAGE_SIZES, lineage_model, lineage_token
-from bench_timing import Figure, medians_ms
+from bench_timing import Figure, Times, in_time, times_ms
 from sqlalchemy import Engine, text
 
 from hokusai_mlflow_plugin.services import catalogue
@@ -49,21 +49,22 @@ def measure(database: str, uri: str, versions: int, rounds: int) -> list[Figure]
     stock = SqlAlchemyStore(uri)
     figures: list[Figure] = []
 
-    def add(what: str, peer: str, found: Mapping[str, float], target: str = "") -> None:
+    def add(what: str, peer: str, found: Mapping[str, Times], target: str = "") -> None:
         on = target if database == "postgresql" else ""
-        figures.append(Figure(database, versions, what, peer, found["ours"], found[peer], "ms", on))
+        figures.append(in_time(database, versions, what, peer, found["ours"], found[peer], on))
 
     for page, token in ((10, _random_token(versions)), (100, lambda: lineage_token(1000))):
         cases = _list_by_token(ours, stock, token, page)
-        found = medians_ms(cases, rounds, STOCK_BUDGET_S)
+        found = times_ms(cases, rounds, STOCK_BUDGET_S)
         what = f"list by token, page of {page}, store"
         add(what, "bare SQL", found, "≤2")
         add(what, "stock tag search", found, "≤0.01" if versions >= 10**6 and page == 10 else "")
         if page == 10:
-            scanned = found["client scan, one page"] * versions / SCAN_PAGE
+            one, pages = found["client scan, one page"], versions / SCAN_PAGE
+            scanned = Times(one.median * pages, one.fast * pages)
             add(what, "client scan", {**found, "client scan": scanned})
     for size in LINEAGE_SIZES:
-        found = medians_ms(_lineage(ours, stock, size), rounds)
+        found = times_ms(_lineage(ours, stock, size), rounds)
         add(
             f"lineage of {size}, store",
             "stock search by name",
@@ -79,17 +80,16 @@ def growth(database: str, uris: Mapping[int, str], rounds: int) -> list[Figure]:
     for versions, uri in uris.items():
         store: Any = build_store(f"hokusai+{uri}")
         cases[str(versions)] = _ask(store, _random_token(versions), 10)
-    found = medians_ms(cases, rounds * 3)
+    found = times_ms(cases, rounds * 3)
     greatest = max(uris)
     return [
-        Figure(
+        in_time(
             database,
             greatest,
             "list by token, page of 10, growth",
             f"ours at {versions}",
             found[str(greatest)],
             found[str(versions)],
-            "ms",
             "≤1.2" if (versions, greatest, database) == (10**4, 10**6, "postgresql") else "",
         )
         for versions in sorted(uris)

@@ -24,12 +24,21 @@ class Figure:
     unit: str
     """``ms`` (the ratio is better when small), ``req/s`` (when great) or ``MiB``."""
     target: str = ""
-    note: str = ""
+    ours_fast: float | None = None
+    theirs_fast: float | None = None
+    """The tenth percentile of times: what remains where the machine was busy with other work."""
 
     @property
     def ratio(self) -> float:
         """Ours through theirs."""
         return self.ours / self.theirs
+
+    @property
+    def fast_ratio(self) -> float | None:
+        """The ratio of the tenth percentiles."""
+        if self.ours_fast is None or self.theirs_fast is None:
+            return None
+        return self.ours_fast / self.theirs_fast
 
     @property
     def met(self) -> bool | None:
@@ -40,13 +49,21 @@ class Figure:
         return self.ratio <= bound if self.target[0] == "≤" else self.ratio >= bound
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "ratio": self.ratio, "met": self.met}
+        return {**asdict(self), "ratio": self.ratio, "fast_ratio": self.fast_ratio, "met": self.met}
 
 
-def medians_ms(
+@dataclass(frozen=True)
+class Times:
+    """What one case took, in milliseconds."""
+
+    median: float
+    fast: float
+
+
+def times_ms(
     cases: Mapping[str, Callable[[], Any]], rounds: int, budget_s: float = 10.0
-) -> dict[str, float]:
-    """Median time of each case in milliseconds, one call of each in turn.
+) -> dict[str, Times]:
+    """What each case takes, one call of each in turn.
 
     A case that has used up ``budget_s`` and has three samples is left out of further rounds.
     """
@@ -61,4 +78,29 @@ def medians_ms(
             begin = time.perf_counter()
             case()
             found.append(time.perf_counter() - begin)
-    return {name: statistics.median(found) * 1000 for name, found in samples.items()}
+    return {
+        name: Times(statistics.median(found) * 1000, _tenth(found) * 1000)
+        for name, found in samples.items()
+    }
+
+
+def in_time(
+    database: str, versions: int, what: str, peer: str, ours: Times, theirs: Times, target: str = ""
+) -> Figure:
+    """The figure of two times."""
+    return Figure(
+        database,
+        versions,
+        what,
+        peer,
+        ours.median,
+        theirs.median,
+        "ms",
+        target,
+        ours.fast,
+        theirs.fast,
+    )
+
+
+def _tenth(samples: list[float]) -> float:
+    return sorted(samples)[len(samples) // 10]

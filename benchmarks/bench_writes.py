@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench_databases import tokenised
-from bench_timing import Figure, medians_ms
+from bench_timing import Figure, in_time, times_ms
 from mlflow.entities.model_registry import ModelVersionTag
 
 from hokusai_mlflow_plugin.store.mlflow_compat import SqlAlchemyStore
@@ -32,17 +32,16 @@ def measure(database: str, uri: str, versions: int, rounds: int) -> list[Figure]
     for what in ours:
         cases[f"stock {what}"] = stock[what]
         cases[f"ours {what}"] = ours[what]
-    found = medians_ms(cases, rounds, budget_s=60)
+    found = times_ms(cases, rounds, budget_s=60)
     targets = {PLAIN: "≤1.03", TOKENISED: "≤1.4", TAG: "≤1.03"}
     return [
-        Figure(
+        in_time(
             database,
             versions,
             f"{what}, store",
             "stock store",
             found[f"ours {what}"],
             found[f"stock {what}"],
-            "ms",
             targets.get(what, "") if database == "postgresql" else "",
         )
         for what in ours

@@ -55,11 +55,12 @@ def main(url: str) -> None:
 
     print(f"\nLineage of {name}, oldest first:")
     show(
-        ("version", "value", "improves on", "contributor"),
+        ("version", "value", "decision", "improves on", "contributor"),
         [
             (
                 item.version,
                 item.benchmark_value,
+                item.decision["outcome"] if item.decision else "-",
                 f"version {item.parent.version}" if item.parent else "-",
                 item.contributor_address or "-",
             )

@@ -21,6 +21,7 @@ from hokusai_mlflow_plugin.db.tables import PREFIX, VERSION_TABLE, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 
 _LOCK_NAME = "hokusai_migrations"
+_MYSQL_LOCK = "CONCAT(:name, '_', MD5(DATABASE()))"  # MySQL's locks are the whole server's
 _LOCK_ID = 0x686F6B75  # "hoku"; PostgreSQL's advisory locks are numbers
 _LOCK_TIMEOUT_S = 300
 
@@ -96,6 +97,22 @@ def differences(connection: Connection) -> list[str]:
 
 
 @contextmanager
+def before_first_use(engine: Engine) -> Iterator[bool]:
+    """Whether a database has yet to be migrated; other processes wait until the block ends.
+
+    For what has to be done before, on a connection of its own: SQLite's lock would keep that out
+    too, and is left out.
+    """
+    with engine.connect() as connection:
+        is_current = schema_state(connection).is_current
+    if is_current or engine.dialect.name == "sqlite":
+        yield not is_current
+        return
+    with _exclusive(engine):
+        yield True
+
+
+@contextmanager
 def _exclusive(engine: Engine) -> Iterator[Connection]:
     """One connection in one transaction, with every other process's migrations shut out.
 
@@ -113,13 +130,15 @@ def _exclusive(engine: Engine) -> Iterator[Connection]:
             yield connection
         elif dialect in ("mysql", "mariadb"):
             parameters = {"name": _LOCK_NAME, "timeout": _LOCK_TIMEOUT_S}
-            got = connection.scalar(text("SELECT GET_LOCK(:name, :timeout)"), parameters)
+            get_lock = text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :timeout)")
+            got = connection.scalar(get_lock, parameters)
             if got != 1:
                 raise SchemaMismatch("Another process has been migrating for five minutes.")
             try:
                 yield connection
             finally:
-                connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK_NAME})
+                release_lock = text(f"SELECT RELEASE_LOCK({_MYSQL_LOCK})")
+                connection.execute(release_lock, {"name": _LOCK_NAME})
         else:
             lock = "EXEC sp_getapplock @Resource = :name, @LockMode = 'Exclusive'"
             connection.execute(text(lock), {"name": _LOCK_NAME})

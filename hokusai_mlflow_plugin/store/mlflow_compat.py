@@ -70,6 +70,7 @@ __all__ = [
     "auth_withheld_fields",
     "authenticated_user",
     "check_version_number",
+    "create_mlflow_tables",
     "engine_of",
     "is_database_uri",
     "managed_session",
@@ -123,6 +124,11 @@ def translate(error: HokusaiError) -> MlflowException:
 def new_engine(database_uri: str) -> Engine:
     """An engine of its own for a command, made as MLflow makes them."""
     return _db_utils.create_sqlalchemy_engine(database_uri)
+
+
+def create_mlflow_tables(engine: Engine) -> None:
+    """Have MLflow create its tables where they are missing; one process of this host at a time."""
+    _db_utils._safe_initialize_tables(engine)
 
 
 def engine_of(database_uri: str) -> Engine:

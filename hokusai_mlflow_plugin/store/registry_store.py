@@ -20,6 +20,8 @@ from hokusai_mlflow_plugin.store.evidence import evidence_source
 from hokusai_mlflow_plugin.store.mlflow_compat import (
     SqlAlchemyStore,
     WorkspaceAwareSqlAlchemyStore,
+    create_mlflow_tables,
+    engine_of,
     managed_session,
     managed_session_maker,
     read_replica_uri,
@@ -102,6 +104,7 @@ class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):
     """MLflow's SQL registry store with the token rules enforced (single tenant)."""
 
     def __init__(self, db_uri: str, tracking_uri: str | None = None, **kwargs: Any) -> None:
+        _create_mlflow_tables(db_uri)
         super().__init__(db_uri, **kwargs)
         self._listen(tracking_uri)
 
@@ -112,8 +115,21 @@ class WorkspaceAwareHokusaiStore(TokenAwareRegistry, WorkspaceAwareSqlAlchemySto
     """The same, inside the workspace of the request."""
 
     def __init__(self, db_uri: str, tracking_uri: str | None = None, **kwargs: Any) -> None:
+        _create_mlflow_tables(db_uri)
         super().__init__(db_uri, **kwargs)
         self._listen(tracking_uri)
+
+
+def _create_mlflow_tables(db_uri: str) -> None:
+    """Have MLflow's tables made in a database that has none, by one process at a time.
+
+    MLflow's own store makes them without a lock (``SqlAlchemyStore.__init__``, MLflow 3.17): of
+    several that open an empty database at once only one would succeed.
+    """
+    engine = engine_of(db_uri)
+    with migrate.before_first_use(engine) as is_first:
+        if is_first:
+            create_mlflow_tables(engine)
 
 
 def database_uri(uri: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -79,6 +80,21 @@ def test_explicit_registries(server: Server, tmp_path: Path, new_name: NewName) 
     ] * 4
     with pytest.raises(MlflowException, match="not found"):
         ModelRegistry().get_model_lineage(new_name("model"))
+
+
+def test_threads(server: Server, tmp_path: Path, new_name: NewName) -> None:
+    """Threads that register in different registries at once do not mix them up."""
+    registries = {
+        "database": ModelRegistry(f"sqlite:///{tmp_path / 'mine.db'}"),
+        "server": ModelRegistry(server.uri),
+    }
+
+    with ThreadPoolExecutor(8) as threads:
+        for place in ["database", "server"] * 8:
+            threads.submit(register, registries[place], new_name(place))
+
+    for place, registry in registries.items():
+        assert len(registry.get_model_lineage(new_name(place))) == 8
 
 
 def test_configuration_after_an_error(connected: Server, tmp_path: Path, new_name: NewName) -> None:

@@ -1,4 +1,4 @@
-"""The tag rules in few lines, written apart from the plugin's code, for values of known validity."""
+"""The tag rules in few lines, apart from the plugin's code, for values of known validity."""
 
 from __future__ import annotations
 
@@ -69,9 +69,5 @@ def accepts_tag(before: Tags, after: Tags, key: str, model_token: str | None) ->
 
 def accepts_model_token(token: str, model: Model) -> bool:
     """Whether a model may carry a token itself."""
-    carried = {
-        tags[TOKEN]
-        for tags in model.versions.values()
-        if TOKEN in tags and tags.get(PROMPT) != "true"
-    }
+    carried = {tags[TOKEN] for tags in model.versions.values() if TOKEN in tags}
     return token in GOOD[TOKEN] and carried <= {token}

@@ -24,7 +24,13 @@ from sqlalchemy import (
     text,
 )
 
-from hokusai_mlflow_plugin.db.mlflow_tables import model_version_tags, model_versions, same_version
+from hokusai_mlflow_plugin.db.mlflow_tables import (
+    model_version_tags,
+    model_versions,
+    registered_model_tags,
+    registered_models,
+    same_version,
+)
 from hokusai_mlflow_plugin.db.tables import (
     decisions,
     deliveries,
@@ -36,20 +42,21 @@ from hokusai_mlflow_plugin.db.tables import (
 
 _SEED = Path(__file__).parents[2] / "benchmarks" / "seed.py"
 _WAITING_DELIVERIES = 20
-_FINDING_EVERY = 7
+_VERSIONS_PER_MODEL = 2
 
 COMPLETE = "model-17"
-"""A model of ten conforming versions; its second is an achieved one, against the first."""
+"""A model of two conforming versions; its second is an achieved one, against the first."""
 COMPLETE_TOKEN = "TOK-17"
 
 
 def fill(engine: Engine, versions: int) -> None:
     """Fill MLflow's tables and ours, and gather statistics as a database does by itself."""
     url = engine.url.render_as_string(hide_password=False)
-    _seed_module().seed(url, versions)
+    _seed_module().seed(url, versions, versions_per_model=_VERSIONS_PER_MODEL)
     if engine.dialect.name == "sqlite":
         _forget_statistics(engine)
     with engine.begin() as connection:
+        _fill_model_tags(connection)
         _fill_index(connection)
         _fill_decisions(connection)
         _fill_rewards(connection)
@@ -72,6 +79,14 @@ def _seed_module() -> Any:
 def _forget_statistics(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM sqlite_stat1"))
+
+
+def _fill_model_tags(connection: Connection) -> None:
+    names = ["workspace", "key", "name", "value"]
+    for key in ("team", "stage"):
+        own = registered_models.c
+        rows = select(own.workspace, literal(key), own.name, literal("value"))
+        _insert(connection, registered_model_tags, names, rows)
 
 
 def _fill_index(connection: Connection) -> None:
@@ -185,7 +200,7 @@ def _fill_findings(connection: Connection) -> None:
         "message": literal("It is a row of a test."),
         "found_time": own.creation_time,
     }
-    rows = select(*finding.values()).where(own.version == _FINDING_EVERY)
+    rows = select(*finding.values()).where(own.version == 1)
     _insert(connection, policy_findings, list(finding), rows)
 
 

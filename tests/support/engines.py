@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from typing import Any
+
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as RegistryStore
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
 from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry
 from mlflow.tracking._tracking_service.registry import TrackingStoreRegistry
+from sqlalchemy import Engine, event
 
 
 def dispose_engines() -> None:
@@ -19,3 +23,10 @@ def dispose_engines() -> None:
         engines = store_class._engine_map
         while engines:
             engines.popitem()[1].dispose()
+
+
+@event.listens_for(Engine, "connect")
+def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    """No test cuts the power, so SQLite need not see every commit onto the disk."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")

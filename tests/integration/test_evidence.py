@@ -1,0 +1,192 @@
+"""R10, evidence: what the tracking server knows of a claimed value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from support.refusals import refused
+from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
+from support.rewards import assert_sound, decided_rows, decision, events, outcome
+
+from hokusai_mlflow_plugin.store.registry_store import build_store
+
+
+@pytest.fixture(params=["same database", "another database"])
+def tracking_uri(request: pytest.FixtureRequest, database_uri: str, tmp_path: Any) -> str:
+    """Where runs are: beside the registry, or elsewhere."""
+    return database_uri if request.param == "same database" else f"sqlite:///{tmp_path / 't.db'}"
+
+
+@pytest.fixture
+def registry(
+    database_uri: str, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Opens the plugin's store as MLflow does where runs are tracked, with settings."""
+
+    def make(tracking: str | None = tracking_uri, **environ: str) -> Any:
+        with monkeypatch.context() as patch:
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            return build_store(f"hokusai+{database_uri}", tracking)
+
+    return make
+
+
+@pytest.fixture
+def logged(tracking_uri: str, tmp_path: Any) -> Callable[..., str]:
+    """Makes a real run that logged metrics, one after the other: ``logged(accuracy=[0.8, 0.9])``."""
+    client = MlflowClient(tracking_uri=tracking_uri)
+    experiment = client.create_experiment("evidence", str(tmp_path / "artifacts"))
+
+    def log(**metrics: float | list[float]) -> str:
+        run_id = client.create_run(experiment).info.run_id
+        for name, values in metrics.items():
+            for step, value in enumerate(values if isinstance(values, list) else [values]):
+                client.log_metric(run_id, name, value, step=step)
+        return str(run_id)
+
+    return log
+
+
+def register(store: Any, value: str, run_id: str | None = None, **others: str) -> Any:
+    """A tokenised version that names a run."""
+    return create_version(store, tags=token_tags(**{VALUE: value}, **others), run_id=run_id)
+
+
+@pytest.mark.parametrize(
+    ("value", "logs"),
+    [
+        ("0.87", 0.87),
+        ("0.8700", 0.87),
+        ("8.7e-1", 0.87),
+        ("0.123456789012345678", 0.123456789012345678),
+        ("0.87", [0.1, 0.87]),
+        ("1", 1),
+    ],
+)
+def test_run_backed(registry, logged, value, logs):
+    """The run logged the same number last: the value is more than a claim, and the event says so."""
+    store = registry()
+    register(store, "0.05")
+    register(store, value, logged(accuracy=logs, loss=0.5))
+    found = decision(store)
+    assert found["evidence"] == "run_backed"
+    assert float(found["logged_value"]) == float(value)
+    assert events(store)[0]["data"]["evidence"] == "run_backed"
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("logs", [0.86, 0.8700000000000001, -0.87, [0.87, 0.5], float("inf")])
+def test_mismatch(registry, logged, tracking_uri, logs):
+    """The run logged another number: the decision says both, and the event warns."""
+    store = registry()
+    register(store, "0.85")
+    run_id = logged(accuracy=logs)
+    register(store, "0.87", run_id)
+    found = decision(store)
+    last = MlflowClient(tracking_uri).get_run(run_id).data.metrics["accuracy"]
+    assert (found["outcome"], found["evidence"], found["value"]) == ("achieved", "mismatch", "0.87")
+    assert float(found["logged_value"]) == last
+    assert events(store)[0]["data"]["evidence"] == "mismatch"
+    assert_sound(store)
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [{"accuracy": float("nan")}, {"Accuracy": 0.87}, {"recall": 0.87}, {}],
+    ids=["NaN", "another case", "another metric", "nothing"],
+)
+def test_claimed_with_a_run(registry, logged, logs):
+    """A run that logged no such number is no evidence, for or against."""
+    store = registry()
+    register(store, "0.87", logged(**logs))
+    found = decision(store)
+    assert found["evidence"] == "claimed"
+    assert "logged_value" not in found
+
+
+@pytest.mark.parametrize("run_id", [None, "", 32 * "0", "no run"])
+def test_claimed_without_a_run(registry, logged, run_id):
+    """A version that names no run of this server claims its value."""
+    logged(accuracy=0.87)
+    store = registry()
+    register(store, "0.87", run_id)
+    assert decision(store)["evidence"] == "claimed"
+
+
+@pytest.mark.parametrize("elsewhere", [None, "http://127.0.0.1:9", "file:///nowhere", "databricks"])
+def test_runs_that_cannot_be_looked_up(registry, logged, elsewhere):
+    """Runs that are not in a database are not asked for: a remote server could hold up the write."""
+    store = registry(elsewhere)
+    register(store, "0.87", logged(accuracy=0.87))
+    assert decision(store)["evidence"] == "claimed"
+
+
+def test_the_servers_own_tracking_store_comes_first(registry, logged, monkeypatch, tracking_uri):
+    """In a server, the runs are those of its own backend store."""
+    monkeypatch.setenv("_MLFLOW_SERVER_FILE_STORE", tracking_uri)
+    store = registry("http://127.0.0.1:9")
+    register(store, "0.87", logged(accuracy=0.87))
+    assert decision(store)["evidence"] == "run_backed"
+
+
+def test_evidence_of_an_amendment(registry, logged):
+    """Each decision is taken with the evidence for its own value."""
+    store = registry()
+    register(store, "0.87", logged(accuracy=0.88, recall=0.5))
+    assert decision(store)["evidence"] == "mismatch"
+    set_tag(store, "model", 1, VALUE, "0.88")
+    assert decision(store)["evidence"] == "run_backed"
+    set_tag(store, "model", 1, METRIC, "recall")
+    assert decision(store)["evidence"] == "mismatch"
+    assert sorted(row["evidence"] for row in decided_rows(store)) == [
+        "mismatch",
+        "mismatch",
+        "run_backed",
+    ]
+
+
+def test_required_evidence(registry, logged):
+    """``HOKUSAI_REQUIRE_RUN_EVIDENCE=true`` takes only values that a run of this server logged."""
+    store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    run_id = logged(accuracy=0.87)
+    register(store, "0.87", run_id)
+    assert decision(store)["evidence"] == "run_backed"
+    with refused(store, "'0.88' of accuracy has no run evidence", run_id, "logged 0.87"):
+        register(store, "0.88", run_id)
+    for other in (None, 32 * "0", logged(recall=0.88)):
+        with refused(store, "names no run of this server that logged the metric"):
+            register(store, "0.88", other)
+    with refused(store, "has no run evidence"):
+        set_tag(store, "model", 1, VALUE, "0.88")
+    assert len(decided_rows(store)) == 1
+
+
+def test_required_evidence_of_tags_that_come_later(registry, logged):
+    """The tag that would make the version tokenised is the one that is refused."""
+    store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    create_version(store, tags={}, run_id=logged(accuracy=0.87))
+    set_tag(store, "model", 1, TOKEN, "IMG-001")
+    set_tag(store, "model", 1, METRIC, "accuracy")
+    with refused(store, "has no run evidence"):
+        set_tag(store, "model", 1, VALUE, "0.88")
+    set_tag(store, "model", 1, VALUE, "0.87")
+    assert outcome(store) == "baseline"
+
+
+def test_required_evidence_leaves_others_alone(registry):
+    """Versions without a token need no evidence."""
+    store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    create_version(store, tags={METRIC: "accuracy", VALUE: "0.9"})
+    assert decided_rows(store) == []
+
+
+def test_a_copy_keeps_its_run(registry, logged):
+    """MLflow's copy names the same run, so it has the same evidence."""
+    store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    store.copy_model_version(register(store, "0.87", logged(accuracy=0.87)), "copy")
+    found = decision(store, "copy")
+    assert (found["outcome"], found["evidence"]) == ("copy", "run_backed")

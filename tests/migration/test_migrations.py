@@ -1,0 +1,148 @@
+"""The project's own Alembic history, beside MLflow's (design section 4)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from mlflow.exceptions import MlflowException
+from mlflow.store.db.utils import _verify_schema
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import Engine, inspect, text
+
+from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.db.tables import VERSION_TABLE, metadata
+from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
+
+
+@pytest.fixture
+def engine(database_uri: str) -> Engine:
+    """The engine of a database with MLflow's schema and none of our tables."""
+    return SqlAlchemyStore(database_uri).engine
+
+
+def tables(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names())
+
+
+def ours(engine: Engine) -> set[str]:
+    return {name for name in tables(engine) if name.startswith("hokusai_")}
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """Columns, keys and indexes of every table that is not ours."""
+    inspector = inspect(engine)
+    return {
+        name: (
+            [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(name)],
+            inspector.get_pk_constraint(name),
+            sorted(map(repr, inspector.get_foreign_keys(name))),
+            sorted(map(repr, inspector.get_indexes(name))),
+        )
+        for name in tables(engine) - ours(engine) - {VERSION_TABLE}
+    }
+
+
+def set_revision(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'"))
+
+
+def test_all_migrations_make_the_schema(engine):
+    """All migrations applied are the tables that the code works with: nothing is left to differ."""
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        assert migrate.schema_state(connection).is_current
+        assert migrate.differences(connection) == []
+    assert ours(engine) == set(metadata.tables)
+
+
+def test_each_step_up_and_down(engine):
+    """Every migration can be taken back and applied again, one at a time."""
+    scripts = ScriptDirectory.from_config(migrate._config(None))
+    revisions = [script.revision for script in scripts.walk_revisions()][::-1]
+    migrate.upgrade(engine)
+    for target in [*revisions[-2::-1], "base", *revisions]:
+        with migrate._exclusive(engine) as connection:
+            config = migrate._config(connection)
+            step = command.upgrade if target in revisions and target > _at(connection) else None
+            (step or command.downgrade)(config, target)
+    with engine.connect() as connection:
+        assert migrate.differences(connection) == []
+
+
+def _at(connection: Any) -> str:
+    return migrate.schema_state(connection).current or ""
+
+
+def test_downgrade_leaves_nothing(engine):
+    """Taking every migration back leaves MLflow's tables alone in the database."""
+    before = tables(engine)
+    migrate.upgrade(engine)
+    with migrate._exclusive(engine) as connection:
+        command.downgrade(migrate._config(connection), "base")
+    assert tables(engine) - {VERSION_TABLE} == before
+
+
+def test_differences_are_found(engine):
+    """A table of ours that somebody changed is named; tables of others are not looked at."""
+    migrate.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE unrelated (id INTEGER)"))
+        connection.execute(text("DROP TABLE hokusai_series"))
+    with engine.connect() as connection:
+        found = migrate.differences(connection)
+    assert len(found) == 1
+    assert "hokusai_series" in found[0]
+
+
+def test_mlflow_stays_as_it_was(engine, store_factory):
+    """Opening the plugin's store changes no table of MLflow's, which finds its schema whole."""
+    before = shape(engine)
+    store_factory()
+    assert ours(engine)
+    assert shape(engine) == before
+    _verify_schema(engine)
+
+
+def test_no_foreign_key_leads_to_mlflow(engine):
+    """A foreign key to MLflow's tables would block MLflow's own migrations."""
+    migrate.upgrade(engine)
+    inspector = inspect(engine)
+    assert all(inspector.get_foreign_keys(name) == [] for name in ours(engine))
+
+
+def test_logging_stays_as_it_was(engine):
+    """Migrating configures no logging: that would silence the server's loggers."""
+    logger = logging.getLogger("somebody.else")
+    before = (logging.root.handlers[:], logging.root.level, logger.disabled, logger.level)
+    migrate.upgrade(engine)
+    assert before == (logging.root.handlers[:], logging.root.level, logger.disabled, logger.level)
+
+
+def test_upgrading_twice(engine):
+    """A database that is up to date is left as it is."""
+    assert migrate.upgrade(engine).current is None
+    assert migrate.upgrade(engine).is_current
+
+
+def test_too_old(engine, store_factory):
+    """Without automatic migration an old schema is refused, with the command to run."""
+    with pytest.raises(MlflowException, match="run 'hokusai-mlflow db upgrade"):
+        store_factory(HOKUSAI_AUTO_MIGRATE="false")
+    assert ours(engine) == set()
+
+
+def test_too_new(engine, store_factory):
+    """A schema of a newer release is refused, and left as it is."""
+    migrate.upgrade(engine)
+    set_revision(engine, "9999")
+    with pytest.raises(MlflowException, match=r"9999.*newer release.*pip install"):
+        store_factory()
+    with pytest.raises(SchemaMismatch):
+        migrate.upgrade(engine)
+    with engine.connect() as connection:
+        assert migrate.schema_state(connection).current == "9999"
