@@ -81,8 +81,8 @@ def new_engine(uri: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError):
         # Its message would quote the URI, password and all.
         raise click.UsageError(
-            "The database URI is no URI that SQLAlchemy knows. Write '@', '/' and '%' in a "
-            "password as %40, %2F and %25."
+            "The database URI is no URI that SQLAlchemy knows. Write '@' and '%' in a "
+            "password as %40 and %25."
         ) from None
     except ModuleNotFoundError as error:
         raise SettingsError(

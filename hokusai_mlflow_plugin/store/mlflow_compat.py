@@ -19,10 +19,12 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
+    INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
     INVALID_STATE,
     RESOURCE_CONFLICT,
     RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
 )
 from mlflow.store.db import utils as _db_utils
 from mlflow.store.db.db_types import DATABASE_ENGINES
@@ -83,6 +85,7 @@ __all__ = [
     "server_tracking_uri",
     "translate",
     "webhook_session",
+    "without_wrong_source",
     "workspaces_enabled",
 ]
 
@@ -124,6 +127,21 @@ def translate(error: HokusaiError) -> MlflowException:
 def new_engine(database_uri: str) -> Engine:
     """An engine of its own for a command, made as MLflow makes them."""
     return _db_utils.create_sqlalchemy_engine(database_uri)
+
+
+def without_wrong_source(error: MlflowException) -> MlflowException:
+    """The error of ``create_model_version``, where its source is at fault with that fault's code.
+
+    MLflow wraps whatever it finds wrong with a ``models:/`` source into an internal error.
+    """
+    cause = error.__cause__
+    if error.error_code != ErrorCode.Name(INTERNAL_ERROR):
+        return error
+    if isinstance(cause, MlflowException):
+        return MlflowException(error.message, error_code=ErrorCode.Value(cause.error_code))
+    if isinstance(cause, TypeError) and error.message.startswith("Unable to fetch model"):
+        return MlflowException(error.message, error_code=INVALID_PARAMETER_VALUE)  # an alias
+    return error
 
 
 def create_mlflow_tables(engine: Engine) -> None:
@@ -227,7 +245,8 @@ def webhook_session(url: str, *, allow_private: bool) -> requests.Session:
         return session
     from mlflow.utils.validation import _validate_webhook_url
 
-    _validate_webhook_url(url)
+    # It takes https only; whether http will do is the settings' business.
+    _validate_webhook_url("https://" + url.partition("://")[2])
     try:
         # Checks the address that each connection really has (MLflow 3.10 has no such adapter).
         from mlflow.webhooks.ssrf import SSRFProtectedHTTPAdapter

@@ -7,6 +7,7 @@ from functools import cache
 from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from mlflow.exceptions import MlflowException
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db import migrate
@@ -26,6 +27,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat import (
     managed_session_maker,
     read_replica_uri,
     translate,
+    without_wrong_source,
     workspaces_enabled,
 )
 from hokusai_mlflow_plugin.store.retries import retry_lost_races
@@ -60,6 +62,17 @@ class TokenAwareRegistry:
             None if read_engine is None else session_maker(read_engine, judge),
             store.db_type,
         )
+
+    def create_model_version(self, *args: Any, **kwargs: Any) -> Any:
+        """As MLflow does it; but a source that names no model is a wrong request.
+
+        MLflow 3.17 answers 500 then, for which its clients wait and ask again for minutes.
+        """
+        store: Any = super()
+        try:
+            return store.create_model_version(*args, **kwargs)
+        except MlflowException as error:
+            raise without_wrong_source(error) from error.__cause__
 
     def ask(
         self,

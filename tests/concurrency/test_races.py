@@ -310,3 +310,20 @@ def test_versions_of_two_models_in_one_series(store):
     )
     assert outcomes == [DONE, DONE]
     assert len(indexed_versions(store)) == 2
+
+
+@pytest.mark.parametrize("deleted", ["version", "model"])
+def test_copy_of_what_is_gone(store, deleted):
+    """A copy that comes too late for its source is a wrong request, never one to be sent again."""
+    create_version(store)
+    create_model(store, "copy")
+    if deleted == "version":
+        store.delete_model_version("model", "1")
+    else:
+        store.delete_registered_model("model")
+    with pytest.raises(MlflowException, match="not found") as caught:
+        store.create_model_version("copy", "models:/model/1")
+    assert caught.value.error_code == NOT_FOUND
+    with pytest.raises(MlflowException, match="Unable to fetch") as caught:
+        store.create_model_version("copy", "models:/model@champion")
+    assert caught.value.error_code == REFUSED

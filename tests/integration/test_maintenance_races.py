@@ -21,6 +21,7 @@ from hokusai_mlflow_plugin.services import maintenance
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 HEAD_START_S = 1
+READ_TAGS = "SELECT model_versions.name, model_versions.version, model_version_tags"
 DELETE_ROWS, INSERT_ROWS = "DELETE FROM hokusai_token_index", "INSERT INTO hokusai_token_index"
 
 
@@ -131,9 +132,9 @@ def test_repair_waits_for_a_write(store):
 
 
 def test_verify_sees_a_write_whole_or_not_at_all(store):
-    """Tags that are amended between two reads of one batch are no difference."""
+    """A version that is amended between two statements of one batch is no difference."""
     create_version(store, tags=token_tags(**{METRIC: "custom"}))
-    with meanwhile(store.engine, "SELECT model_versions", lambda: amend(store)) as begun:
+    with meanwhile(store.engine, READ_TAGS, lambda: amend(store)) as begun:
         assert differences(store, maintenance.verify) == []
         begun[0].result()
     assert_index_is_truth(store)

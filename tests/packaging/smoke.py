@@ -28,6 +28,7 @@ def main() -> None:
     expect((package / "py.typed").is_file(), "py.typed is not in the wheel")
 
     scripts = Path(sys.executable).parent
+    run(scripts / "mlflow", "db", "upgrade", "sqlite:///hokusai.db")
     run(scripts / "hokusai-mlflow", "db", "upgrade", "sqlite:///hokusai.db")
     port = free_port()
     server = subprocess.Popen(
@@ -37,7 +38,7 @@ def main() -> None:
             *("--backend-store-uri", "sqlite:///hokusai.db"),
             *("--registry-store-uri", "hokusai+sqlite:///hokusai.db"),
         ],
-        env={**os.environ, "HOKUSAI_AUTO_MIGRATE": "false"},
+        env={**os.environ, "HOKUSAI_AUTO_MIGRATE": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
         start_new_session=True,
     )
     try:

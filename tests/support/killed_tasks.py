@@ -1,4 +1,4 @@
-"""What is killed in the middle: a registration, a tag, an amendment."""
+"""What is killed in the middle: a registration, a tag, an amendment, a delivery."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
+from hokusai_mlflow_plugin.services import dispatch
+from hokusai_mlflow_plugin.store.mlflow_compat import engine_of, webhook_session
 from hokusai_mlflow_plugin.store.registry_store import build_store
 from support.killed import Die, Task
+from support.receiver import SECRET
 from support.registry import create_version, set_tag
 
 
@@ -25,3 +29,26 @@ def registry_writes(_die: Die, database_uri: str) -> tuple[Engine, Task]:
                 set_tag(store, name, version, key, value)
 
     return store.engine, write
+
+
+def dispatching(die: Die, database_uri: str, url: str) -> tuple[Engine, Task]:
+    """Delivers what is due, some time from now; it can also die right before and after a post."""
+    engine = engine_of(database_uri)
+    session = webhook_session(url, allow_private=True)
+    post = session.post
+
+    def deadly_post(*args: Any, **kwargs: Any) -> Any:
+        die()
+        answer = post(*args, **kwargs)
+        die()
+        return answer
+
+    session.post = deadly_post  # type: ignore[method-assign]
+
+    def deliver(ahead_s: float) -> None:
+        now_ms = dispatch._now_ms
+        dispatch._now_ms = lambda: now_ms() + int(ahead_s * 1000)
+        receiver = dispatch.Receiver(url, [SECRET], timeout_s=20)
+        dispatch.Dispatcher(engine, receiver, RetryPolicy(), session).deliver_due()
+
+    return engine, deliver

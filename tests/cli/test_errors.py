@@ -1,0 +1,95 @@
+"""A foreseeable error is one sentence, without a traceback and without a password."""
+
+from __future__ import annotations
+
+import pytest
+from cli.commands import failed, run
+
+from hokusai_mlflow_plugin.cli.output import masked
+
+NOBODY = "127.0.0.1:1"
+DATABASE_COMMANDS = [
+    ("db", "upgrade"),
+    ("db", "current"),
+    ("db", "check"),
+    ("index", "verify"),
+    ("index", "rebuild"),
+    ("rewards", "list"),
+    ("rewards", "verify"),
+]
+
+
+@pytest.mark.parametrize("command", DATABASE_COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "hokusai+mysql+pymysql"])
+def test_database_that_does_not_answer(command, scheme):
+    """Nobody listens there."""
+    sentence = failed(run(*command, f"{scheme}://user:s3cret@{NOBODY}/mlflow"))
+    assert sentence.startswith("The database cannot be used: ")
+    assert "s3cret" not in sentence
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "nonsense",
+        "oracle+nonsense://user:s3cret@host/x",
+        "postgresql://user:s3cret@host:port/x",
+        "postgresql+psycopg://user:has@s3cret@host/x",
+    ],
+)
+def test_uri_that_is_none(uri):
+    """It is not quoted: where its password ends, nobody knows."""
+    assert "s3cret" not in failed(run("db", "check", uri), 2)
+
+
+def test_file_that_is_not_there(folder):
+    """No empty database is made of a misspelt name."""
+    assert failed(run("db", "upgrade", "sqlite:///mlfow.db")) == (
+        "There is no SQLite database mlfow.db."
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_file_that_is_no_database(folder):
+    """SQLite's own words."""
+    (folder / "notes.txt").write_text("Dear diary" * 1000)
+    assert "file is not a database" in failed(run("db", "check", "sqlite:///notes.txt"))
+
+
+def test_driver_that_is_not_installed():
+    """The sentence says what to install."""
+    sentence = failed(run("db", "check", "mysql+mysqldb://user:s3cret@host/x"))
+    assert "hokusai-mlflow-plugin[postgres]" in sentence
+    assert "s3cret" not in sentence
+
+
+def test_setting_that_cannot_be_used(folder):
+    """Settings are checked by each command that depends on them."""
+    done = run("index", "verify", "sqlite:///x.db", environ={"HOKUSAI_POLICY": "lax"})
+    assert "HOKUSAI_POLICY is 'lax'" in failed(done)
+
+
+def test_server_that_does_not_answer():
+    """A registry over HTTP that nobody serves."""
+    environ = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    uri = f"http://user:s3cret@{NOBODY}"
+    sentence = failed(run("token", "list", "--registry-uri", uri, environ=environ))
+    assert NOBODY in sentence
+    assert "s3cret" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("at postgresql://me:s3cret@host/x now", "at postgresql://me:***@host/x now"),
+        ("at postgresql://me:s3@cr/et@host/x now", "at postgresql://me:***@host/x now"),
+        ("mysql://h/x?password=s3cret&ssl=1", "mysql://h/x?password=***&ssl=1"),
+        ("redis://:s3cret@host", "redis://:***@host"),
+        ("sqlite:////srv/mlflow.db at 10:30", "sqlite:////srv/mlflow.db at 10:30"),
+        ("http://127.0.0.1:5000/x", "http://127.0.0.1:5000/x"),
+        ("mail me@example.org", "mail me@example.org"),
+    ],
+)
+def test_masked(message, expected):
+    """Passwords go, everything else stays."""
+    assert masked(message) == expected

@@ -1,0 +1,85 @@
+"""``hokusai-mlflow index``: what differs is named, then repaired."""
+
+from __future__ import annotations
+
+import pytest
+from cli.commands import failed, run
+from support.damage import change_tag, damage_version
+from support.registry import METRIC, VALUE, create_version, token_tags
+
+
+@pytest.fixture
+def damaged(store):
+    """A registry whose index differs in each way in which it can."""
+    for value in ("0.5", "0.6", "0.7"):
+        create_version(store, tags=token_tags(**{VALUE: value, METRIC: "custom"}))
+    damage_version(store, "DELETE FROM hokusai_token_index", "model", 1)
+    change_tag(store, "model", 2, VALUE, "0.9")
+    change_tag(store, "model", 3, VALUE, "nan")
+    return store
+
+
+DIFFERENCES = [
+    ("default", "model", "1", "missing row", ""),
+    (
+        "default",
+        "model",
+        "2",
+        "differing column",
+        "benchmark_value is '0.6', should be '0.9'",
+    ),
+    ("default", "model", "3", "stale row", ""),
+]
+
+
+def rows(found):
+    names = ("workspace", "model", "version", "kind", "details")
+    return [tuple(row[name] for name in names) for row in found]
+
+
+def test_verify_names_each_difference(damaged, database_uri):
+    """A table with exit status 1, as long as there is a difference."""
+    done = run("index", "verify", database_uri)
+    assert done.status == 1
+    assert done.lines[0] == "3 differences in 3 versions:"
+    assert [tuple(line.split("  ")[0] for line in done.lines[3:])] == [("default",) * 3]
+    for _workspace, _model, _version, kind, details in DIFFERENCES:
+        assert any(kind in line and details in line for line in done.lines[3:])
+
+
+def test_rebuild_repairs_them(damaged, database_uri):
+    """Rebuild says what it repaired; after it verify ends with status 0."""
+    found = run("index", "verify", database_uri, "--output", "json")
+    assert found.status == 1
+    assert rows(found.json["differences"]) == DIFFERENCES
+    repaired = run("index", "rebuild", f"hokusai+{database_uri}", "--output", "json")
+    assert repaired.status == 0
+    assert repaired.json == {"repaired": found.json["differences"], "version_count": 3}
+    assert run("index", "rebuild", database_uri).output == (
+        "0 differences repaired in 3 versions.\n"
+    )
+    verified = run("index", "verify", database_uri)
+    assert verified.output == "The index is what the tags of 3 versions say.\n"
+    assert verified.status == 0
+    assert run("index", "verify", database_uri, "--output", "json").json == {
+        "differences": [],
+        "version_count": 3,
+    }
+
+
+def test_index_is_judged_by_the_servers_settings(store, database_uri, folder):
+    """A metric that only the servers' catalogue knows is not held to other bounds."""
+    create_version(store, tags=token_tags(**{METRIC: "share", VALUE: "1.5"}))
+    assert run("index", "verify", database_uri).status == 0
+    (folder / "metrics.toml").write_text(
+        '[metrics.share]\ntask = "other"\ndirection = "maximize"\nunit = "ratio"\nlower = 0\nupper = 1\n'
+    )
+    done = run("index", "verify", database_uri, environ={"HOKUSAI_METRICS_FILE": "metrics.toml"})
+    assert done.status == 1
+    assert "stale row" in done.output
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+def test_tables_have_to_be_there(database_uri, command):
+    """Without the Hokusai tables there is nothing to verify: the command names the one to run."""
+    assert "hokusai-mlflow db upgrade" in failed(run("index", command, database_uri))

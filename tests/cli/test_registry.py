@@ -1,0 +1,117 @@
+"""``hokusai-mlflow token`` and ``model``: a registry asked as any client asks it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import requests
+from cli.commands import failed, run
+
+API = "/api/2.0/hokusai/"
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
+
+
+@pytest.fixture(params=["server", "database", "environment"])
+def ask(request, server):
+    """Runs a command on the server, or on its database in this process."""
+
+    def ask_registry(*arguments):
+        if request.param == "environment":
+            return run(*arguments, environ={"MLFLOW_REGISTRY_URI": server.uri})
+        uri = server.uri if request.param == "server" else server.database_uri
+        return run(*arguments, "--registry-uri", uri)
+
+    return ask_registry
+
+
+def shown(done):
+    """The cells of what a command printed, times apart."""
+    assert done.status == 0, done
+    lines = TIME.sub("TIME", done.output).splitlines()
+    return [re.split(r" {2,}", line) for line in lines if line]
+
+
+def test_token_list(ask):
+    """Each token with how many models and versions it has."""
+    header, _rule, row = shown(ask("token", "list"))
+    assert header == ["token", "models", "versions", "last registered"]
+    assert row == ["IMG-001", "1", "2", "TIME"]
+
+
+def test_token_list_by_prefix(ask):
+    """Only tokens that begin so; none is said to be none."""
+    assert len(shown(ask("token", "list", "--prefix", "IMG"))) == 3
+    assert ask("token", "list", "--prefix", "SENT").output == "None.\n"
+
+
+def test_token_show(ask):
+    """A token's series, contributors and versions."""
+    cells = shown(ask("token", "show", "IMG-001"))
+    assert cells[0] == ["IMG-001: 2 versions of 1 models, last registered TIME."]
+    assert ["accuracy", "maximize", "0.85", "0.87", "image-classifier v2"] in cells
+    versions = cells.index(["Versions, newest first:"])
+    assert cells[versions + 3 :] == [
+        ["image-classifier", "2", "accuracy", "0.87", "TIME"],
+        ["image-classifier", "1", "accuracy", "0.85", "TIME"],
+    ]
+
+
+def test_model_lineage(ask):
+    """Each version with its decision and its parent, oldest first."""
+    _header, _rule, first, second = shown(ask("model", "lineage", "image-classifier"))
+    assert first[:5] == ["1", "IMG-001", "accuracy", "0.85", "baseline"]
+    assert second == [
+        "2",
+        "IMG-001",
+        "accuracy",
+        "0.87",
+        "achieved",
+        "2",
+        "image-classifier v1",
+        "TIME",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "route"),
+    [
+        (("token", "list"), "tokens/list"),
+        (("model", "lineage", "image-classifier"), "registered-models/lineage"),
+    ],
+    ids=["token list", "model lineage"],
+)
+def test_json_is_that_of_the_route(ask, server, command, route):
+    """Machines get what the REST route answers."""
+    parameters = {"name": command[2]} if len(command) > 2 else {}
+    answer = requests.get(server.uri + API + route, params=parameters, timeout=30).json()
+    assert ask(*command, "--output", "json").json == answer
+
+
+def test_json_of_one_token(ask, server):
+    """``token show`` gives the token of ``tokens/get``."""
+    answer = requests.get(
+        f"{server.uri}{API}tokens/get", params={"token_id": "IMG-001"}, timeout=30
+    ).json()
+    assert ask("token", "show", "IMG-001", "--output", "json").json == answer["token"]
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("token", "show", "NO-001"), "No model version is registered under token NO-001"),
+        (("token", "show", "img_001"), "Token ID format invalid: 'img_001'"),
+        (("token", "list", "--prefix", "img"), "no token id begins so"),
+        (("model", "lineage", "nobody's"), "Registered Model with name=nobody's not found"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_unknown(ask, command, sentence):
+    """What is not there, or cannot be, is one sentence."""
+    assert sentence in failed(ask(*command))
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "databricks"])
+def test_registry_that_knows_no_tokens(uri):
+    """A registry of files, or of somebody else's, is refused with what to do."""
+    assert "cannot be token-aware" in failed(run("token", "list", "--registry-uri", uri))
