@@ -72,7 +72,8 @@ def test_index_is_judged_by_the_servers_settings(store, database_uri, folder):
     create_version(store, tags=token_tags(**{METRIC: "share", VALUE: "1.5"}))
     assert run("index", "verify", database_uri).status == 0
     (folder / "metrics.toml").write_text(
-        '[metrics.share]\ntask = "other"\ndirection = "maximize"\nunit = "ratio"\nlower = 0\nupper = 1\n'
+        '[metrics.share]\ntask = "other"\ndirection = "maximize"\nunit = "ratio"\n'
+        "lower = 0\nupper = 1\n"
     )
     done = run("index", "verify", database_uri, environ={"HOKUSAI_METRICS_FILE": "metrics.toml"})
     assert done.status == 1

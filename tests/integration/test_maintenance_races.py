@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -52,10 +52,8 @@ def meanwhile(engine: Any, statement: str, write: Callable[[], Any]) -> Iterator
 
 
 def wait_for(write: Future[Any]) -> None:
-    try:
+    with suppress(StillRunning):  # the repair keeps it waiting
         write.result(HEAD_START_S)
-    except StillRunning:  # the repair keeps it waiting
-        pass
 
 
 def amend(store):
