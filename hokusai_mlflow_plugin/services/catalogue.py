@@ -107,6 +107,11 @@ def lineage(
     stored = rows[0]["name"] if rows else index_reads.stored_name(connection, model)
     if stored is None or stored not in visible:
         raise ModelNotFound(name)
+    if rows:
+        # MySQL finds a name in any case, and with blanks at its end.
+        if rows[0]["name"].casefold() != name.casefold():
+            raise ModelNotFound(name)
+        name = rows[0]["name"]
     preceding = _key(rows[0]) if rows and rows[0]["version"] <= after else None
     following = rows[1:] if preceding else rows
     page = following[:max_results]

@@ -73,6 +73,9 @@ class Changes:
     retagged_models: set[ModelId] = field(default_factory=set)
     """Models whose own token tag was written."""
 
+    taken_over: list[tuple[ModelId, str]] = field(default_factory=list)
+    """Ruled tags of models whose row a similar key took over (MySQL)."""
+
     def __bool__(self) -> bool:
         return any(vars(self).values())
 
@@ -123,6 +126,10 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         index_writes.remove_model(connection, model)
     for key in sorted(changes.deleted):
         index_writes.remove(connection, key)
+    for model, key in changes.taken_over:
+        message = f"Another spelling of tag {key} would replace it. Write {key} as it is spelt."
+        violation = Violation(key, "tag_key_respelt", message)
+        raise TagsRefused([violation], f"Registered model {shown(model.name)}")
     for model in sorted(changes.retagged_models):
         _apply_model(connection, judge, model)
     for created in changes.created:

