@@ -30,7 +30,7 @@ def main() -> None:
     scripts = Path(sys.executable).parent
     run(scripts / "mlflow", "db", "upgrade", "sqlite:///hokusai.db")
     run(scripts / "hokusai-mlflow", "db", "upgrade", "sqlite:///hokusai.db")
-    port = free_port()
+    port, log = free_port(), Path("server.log")
     server = subprocess.Popen(
         [
             *(scripts / "mlflow", "server", "--app-name", "hokusai", "--workers", "1"),
@@ -39,10 +39,15 @@ def main() -> None:
             *("--registry-store-uri", "hokusai+sqlite:///hokusai.db"),
         ],
         env={**os.environ, "HOKUSAI_AUTO_MIGRATE": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
         start_new_session=True,
     )
     try:
         check(f"http://127.0.0.1:{port}/api/2.0", server)
+    except SystemExit:
+        print(log.read_text(errors="replace"))
+        raise
     finally:
         os.killpg(server.pid, 15)
         server.wait(30)
