@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -142,7 +143,7 @@ def _random_writes(server: Server, arguments: argparse.Namespace) -> list[str]:
     by_status = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
     print(f"answers by status: {by_status}")
     print(f"{len(killer.kills)} workers killed, {outages} requests met one")
-    return found + _proofs(server, arguments.database_uri, results)
+    return found + _proofs(arguments.database_uri, results)
 
 
 def _prepare(server: Server) -> None:
@@ -178,8 +179,7 @@ def _is_excused(outage: Sequence[Any], kills: Sequence[float]) -> bool:
     return any(begin <= kill + DOWN_S and kill <= end for kill in kills)
 
 
-def _proofs(server: Server, database_uri: str, results: Sequence[dict[str, Any]]) -> list[str]:
-    del server  # it still runs, but nobody writes to it any more
+def _proofs(database_uri: str, results: Sequence[dict[str, Any]]) -> list[str]:
     engine = create_engine(database_uri)
     own = [version for result in results for version in result["own"]]
     found = list(faults(engine, own))
@@ -189,8 +189,9 @@ def _proofs(server: Server, database_uri: str, results: Sequence[dict[str, Any]]
 
 
 def _print_retries(log: str) -> None:
-    deadlocks = sum(log.count(sign) for sign in ("DeadlockDetected)", "(1213, ", "is locked\n"))
-    print(f"{deadlocks} deadlocks or busy databases, {log.count('Retrying ')} writes tried again")
+    causes = Counter(re.findall(r" lost a race \((\w+)\)", log))
+    by_cause = ", ".join(f"{cause}: {count}" for cause, count in sorted(causes.items()))
+    print(f"{causes.total()} writes begun again after a lost race ({by_cause or 'none'})")
 
 
 if __name__ == "__main__":

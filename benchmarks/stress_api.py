@@ -82,7 +82,7 @@ class Api:
         except requests.Timeout:
             self.faults.append(f"{method} {path} {arguments}: no answer in {TIMEOUT_S} s")
             reply = Reply(Outcome.UNKNOWN, 0, {})
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
             self.outages.append((begin, time.time(), "connection error"))
             reply = Reply(Outcome.UNKNOWN, 0, {})
         self.statuses[str(reply.status or "connection error")] += 1

@@ -40,8 +40,7 @@ class Registry:
         }
         self.tags: dict[Key, dict[str, str]] = defaultdict(dict)
         for workspace, name, version, key, value in rows(
-            "SELECT * FROM (SELECT workspace, name, version, model_version_tags.key AS k, value "
-            "FROM model_version_tags) AS t"
+            "SELECT workspace, name, version, model_version_tags.key, value FROM model_version_tags"
         ):
             self.tags[workspace, name, version][key] = value or ""
         self.model_tokens = {

@@ -33,7 +33,7 @@ from hokusai_mlflow_plugin.db.mlflow_tables import (
     registered_models,
     same_version,
 )
-from hokusai_mlflow_plugin.db.tables import decisions, token_index
+from hokusai_mlflow_plugin.db.tables import decisions, policy_findings, token_index
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 
 Position = tuple[str, int]
@@ -238,6 +238,17 @@ def read_model_tags(
         if key in keys:
             found.setdefault(name, {})[key] = value or ""
     return found
+
+
+def read_findings(connection: Connection, span: Span) -> Mapping[Position, tuple[int, str]]:
+    """What the audit policy has on record of a span: the version's creation time, and the codes."""
+    table = policy_findings.c
+    rows = connection.execute(
+        select(table.name, table.version, table.creation_time, table.codes).where(
+            *_inside(connection, policy_findings, span)
+        )
+    ).all()
+    return {(name, version): (creation_time, codes) for name, version, creation_time, codes in rows}
 
 
 def read_decisions(connection: Connection, span: Span) -> Mapping[Position, Sequence[Decided]]:

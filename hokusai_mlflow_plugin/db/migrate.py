@@ -97,19 +97,16 @@ def differences(connection: Connection) -> list[str]:
 
 
 @contextmanager
-def before_first_use(engine: Engine) -> Iterator[bool]:
-    """Whether a database has yet to be migrated; other processes wait until the block ends.
+def exclusively(engine: Engine) -> Iterator[None]:
+    """Keep other processes' migrations out of what the block does on connections of its own.
 
-    For what has to be done before, on a connection of its own: SQLite's lock would keep that out
-    too, and is left out.
+    SQLite's lock would keep the block out too, and is not taken.
     """
-    with engine.connect() as connection:
-        is_current = schema_state(connection).is_current
-    if is_current or engine.dialect.name == "sqlite":
-        yield not is_current
+    if engine.dialect.name == "sqlite":
+        yield
         return
     with _exclusive(engine):
-        yield True
+        yield
 
 
 @contextmanager

@@ -126,9 +126,9 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         index_writes.remove_model(connection, model)
     for key in sorted(changes.deleted):
         index_writes.remove(connection, key)
-    for model, key in changes.taken_over:
-        message = f"Another spelling of tag {key} would replace it. Write {key} as it is spelt."
-        violation = Violation(key, "tag_key_respelt", message)
+    for model, tag in changes.taken_over:
+        message = f"Another spelling of tag {tag} would replace it. Write {tag} as it is spelt."
+        violation = Violation(tag, "tag_key_respelt", message)
         raise TagsRefused([violation], f"Registered model {shown(model.name)}")
     for model in sorted(changes.retagged_models):
         _apply_model(connection, judge, model)

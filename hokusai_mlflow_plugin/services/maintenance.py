@@ -128,7 +128,7 @@ def _difference(version: ScannedVersion) -> Difference | None:
     if version.token_tags is None:
         return None if version.row is None else Difference(version.id, Kind.STALE_ROW)
     if version.row is None:
-        return Difference(version.id, Kind.MISSING_ROW)
+        return None if version.withheld else Difference(version.id, Kind.MISSING_ROW)
     # Which decision is in force is none of the tags' business.
     expected = _row(version, version.row["decision_id"])
     if version.row == expected:

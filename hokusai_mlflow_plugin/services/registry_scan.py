@@ -30,6 +30,9 @@ from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
 BATCH_SIZE = 2_000
 
+_NOT_IN_THE_TAGS = frozenset(("tags_locked", "run_evidence_missing", "run_evidence_mismatch"))
+"""Codes of faults that a version's tags do not show."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScannedVersion:
@@ -44,6 +47,8 @@ class ScannedVersion:
     """None where it is not tokenised."""
     row: IndexRow | None
     """Its row in the index as found."""
+    withheld: bool
+    """Whether the audit policy left it out of the index for what its tags do not show."""
 
     @property
     def violations(self) -> list[Violation]:
@@ -121,6 +126,7 @@ def _read(
     live = list(index_scan.read_versions(connection, span))
     tags = index_scan.read_tags(connection, span, RULED_TAGS)
     contexts = _contexts(connection, catalogue, span)
+    findings = index_scan.read_findings(connection, span) if with_index else {}
     no_token = Context(catalogue=catalogue)
     versions = [
         _scanned(
@@ -129,6 +135,7 @@ def _read(
             tags.get(version.position, {}),
             contexts.get(version.model, no_token),
             rows.pop(version.position, None),
+            withheld=_is_withheld(version, findings.get(version.position)),
         )
         for version in live
         if locks is None or version.model in locks.models
@@ -152,6 +159,8 @@ def _scanned(
     tags: Mapping[str, str],
     context: Context,
     row: IndexRow | None,
+    *,
+    withheld: bool,
 ) -> ScannedVersion:
     return ScannedVersion(
         VersionId(workspace, *version.position),
@@ -160,4 +169,14 @@ def _scanned(
         context,
         token_tags(tags, context),
         row,
+        withheld,
+    )
+
+
+def _is_withheld(version: LiveVersion, finding: tuple[int, str] | None) -> bool:
+    if finding is None:
+        return False
+    creation_time_ms, codes = finding
+    return creation_time_ms == version.creation_time_ms and not _NOT_IN_THE_TAGS.isdisjoint(
+        codes.split(",")
     )

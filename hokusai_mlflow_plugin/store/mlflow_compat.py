@@ -74,6 +74,7 @@ __all__ = [
     "check_version_number",
     "create_mlflow_tables",
     "engine_of",
+    "has_mlflow_tables",
     "is_database_uri",
     "managed_session",
     "managed_session_maker",
@@ -142,6 +143,14 @@ def without_wrong_source(error: MlflowException) -> MlflowException:
     if isinstance(cause, TypeError) and error.message.startswith("Unable to fetch model"):
         return MlflowException(error.message, error_code=INVALID_PARAMETER_VALUE)  # an alias
     return error
+
+
+def has_mlflow_tables(engine: Engine) -> bool:
+    """Whether MLflow's schema is there, and is that of this MLflow."""
+    if not _db_utils._all_tables_exist(engine):
+        return False
+    # The last table does not mean the last migration.
+    return bool(_db_utils._get_schema_version(engine) == _db_utils._get_latest_schema_revision())
 
 
 def create_mlflow_tables(engine: Engine) -> None:

@@ -23,6 +23,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat import (
     WorkspaceAwareSqlAlchemyStore,
     create_mlflow_tables,
     engine_of,
+    has_mlflow_tables,
     managed_session,
     managed_session_maker,
     read_replica_uri,
@@ -140,8 +141,8 @@ def _create_mlflow_tables(db_uri: str) -> None:
     several that open an empty database at once only one would succeed.
     """
     engine = engine_of(db_uri)
-    with migrate.before_first_use(engine) as is_first:
-        if is_first:
+    if not has_mlflow_tables(engine):
+        with migrate.exclusively(engine):
             create_mlflow_tables(engine)
 
 

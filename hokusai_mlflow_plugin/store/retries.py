@@ -18,8 +18,8 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 from tenacity import (
+    RetryCallState,
     Retrying,
-    before_sleep_log,
     retry_if_exception,
     stop_after_attempt,
     stop_after_delay,
@@ -74,11 +74,23 @@ def is_lost_race(error: BaseException) -> bool:
     return bool(arguments) and arguments[0] in _FIRST_ARGUMENTS
 
 
+def _note(state: RetryCallState) -> None:
+    """Say that the error which MLflow may have logged is dealt with; without what users wrote."""
+    error = state.outcome.exception() if state.outcome else None
+    _logger.warning(
+        "%s lost a race (%s) and is begun again after attempt %d of %d.",
+        getattr(state.fn, "__name__", "A write"),
+        type(getattr(error, "__cause__", None) or error).__name__,
+        state.attempt_number,
+        _ATTEMPTS,
+    )
+
+
 _again = Retrying(
     retry=retry_if_exception(is_lost_race),
     stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_PATIENCE_S),
     wait=wait_random_exponential(multiplier=0.02, max=1),
-    before_sleep=before_sleep_log(_logger, logging.INFO),
+    before_sleep=_note,
     reraise=True,
 )
 

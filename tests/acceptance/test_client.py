@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from support.iris import log_iris_model
-from support.registry import METRIC, SOURCE, TOKEN, VALUE, token_tags
+from support.registry import METRIC, PROMPT, SOURCE, TOKEN, VALUE, token_tags
 
 from hokusai import registration
 from hokusai.core import ModelRegistry
@@ -103,6 +103,7 @@ def test_values_are_text(register: Register, new_name: NewName, given: object, t
         ({"benchmark_value": "high"}, "Benchmark value must be numeric"),
         ({"benchmark_value": float("nan")}, "Benchmark value must be numeric"),
         ({"benchmark_metric": " "}, "Benchmark metric name invalid"),
+        ({"tags": {PROMPT: "true"}}, "cannot be a prompt"),
         ({"tags": {"contributor": "Ada", "contributor_address": "Bob"}}, "different contributors"),
         (
             {"token_id": "x", "benchmark_value": "y"},
@@ -297,6 +298,7 @@ def test_lineage(
         ({}, True),
         ({VALUE: 0.95}, True),
         ({TOKEN: "test_001"}, False),
+        ({PROMPT: "true"}, False),
         ({VALUE: "high"}, False),
         ({"contributor": "Ada", "contributor_address": "Bob"}, False),
     ],

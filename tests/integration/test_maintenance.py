@@ -199,6 +199,19 @@ def test_no_decision_on_what_was_never_decided(registry):
         assert decisions_in_force(connection)["model", 2] is None
 
 
+def test_what_the_audit_policy_withholds(store_factory):
+    """A version that is on record for what its tags do not show is not indexed after all."""
+    audited = store_factory(HOKUSAI_POLICY="audit", HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    create_version(audited)
+    assert indexed_versions(audited) == []
+    assert verify(audited) == []
+    assert rebuild(audited) == []
+    change_tag(audited, "model", 1, VALUE, "nan")
+    create_version(audited, tags=token_tags(**{VALUE: "nan"}))
+    change_tag(audited, "model", 2, VALUE, "0.9")
+    assert verify(audited) == [("model", 2, Kind.MISSING_ROW, {})]
+
+
 NAMES = ["100%", "a b", "a_b", "modèle", "z"]
 
 

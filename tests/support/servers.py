@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-_START_SECONDS = 90
+_START_SECONDS = 180
 _STOP_SECONDS = 20
 _POLL_SECONDS = 0.2
 

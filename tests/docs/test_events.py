@@ -1,0 +1,209 @@
+"""docs/events.md: its receiver and its check of the chain are run as they are written there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from docs.blocks import ADDRESS, examples
+from mlflow import MlflowClient
+from sqlalchemy import text
+from support.receiver import OTHER_SECRET, SECRET
+from support.registry import VALUE, create_version, token_tags
+from support.rewards import events
+from support.servers import mlflow_server
+
+from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
+from hokusai_mlflow_plugin.services import dispatch
+from hokusai_mlflow_plugin.services.dispatch import Dispatcher
+from hokusai_mlflow_plugin.settings import _PARSERS
+from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session
+
+PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+CHAIN, RECEIVER = (each.source for each in examples(PAGE) if each.language == "python")
+
+on_sqlite = pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def ledger(store) -> Any:
+    """A store with three events."""
+    for value in ("0.80", "0.82", "0.84", "0.86"):
+        create_version(store, tags=token_tags(**{VALUE: value}, contributor="José 🎉"))
+    return store
+
+
+@contextmanager
+def receiving(folder: Path, secret: str = SECRET) -> Iterator[str]:
+    """Run the page's receiver until the block ends; where it listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", RECEIVER],
+        cwd=folder,
+        env={**os.environ, "REWARD_SECRET": secret, "PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _attempt in range(100):
+            try:
+                assert requests.post(url, timeout=5).status_code == 401
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def received(folder: Path) -> list[Any]:
+    """What the page's receiver has kept, in the order of the events."""
+    with sqlite3.connect(folder / "rewards.db") as connection:
+        kept = [json.loads(event) for (event,) in connection.execute("SELECT event FROM events")]
+    return sorted(kept, key=lambda event: event["sequence"])
+
+
+def dispatcher(store: Any, url: str, *secrets: str) -> Dispatcher:
+    receiver = dispatch.Receiver(url, secrets or (SECRET,))
+    session = webhook_session(url, allow_private=True)
+    return Dispatcher(store.engine, receiver, RetryPolicy(), session)
+
+
+def test_the_receiver_is_as_short_as_it_is_said():
+    """A receiver that verifies and leaves out repeats takes about twenty lines."""
+    assert len([line for line in RECEIVER.splitlines() if line.strip()]) <= 22
+
+
+@on_sqlite
+def test_the_receiver_keeps_each_event_once(ledger, tmp_path):
+    """It verifies what the dispatcher sends, and a repeat changes nothing."""
+    with receiving(tmp_path) as url:
+        assert dispatcher(ledger, url).deliver_due() == 3
+        with ledger.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE hokusai_reward_deliveries SET status = 'pending', next_attempt_time = 0"
+                )
+            )
+        assert dispatcher(ledger, url).deliver_due() == 3
+        assert received(tmp_path) == events(ledger)
+
+
+@on_sqlite
+def test_the_receiver_survives_a_restart(ledger, tmp_path):
+    """What it has kept is still known after a restart, and what failed meanwhile comes later."""
+    with receiving(tmp_path) as url:
+        assert dispatcher(ledger, url).deliver_due(1) == 1
+    assert dispatcher(ledger, url).deliver_due() == 2
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE hokusai_reward_deliveries SET status = 'pending', next_attempt_time = 0")
+        )
+    with receiving(tmp_path) as url:
+        assert dispatcher(ledger, url).deliver_due() == 3
+        assert received(tmp_path) == events(ledger)
+
+
+@on_sqlite
+def test_the_receiver_refuses_what_is_not_signed(ledger, tmp_path):
+    """Another secret, or none, is answered 401 and not kept."""
+    with receiving(tmp_path) as url:
+        dispatcher(ledger, url, OTHER_SECRET).deliver_due(1)
+        body = json.dumps(events(ledger)[0])
+        assert requests.post(url, data=body, timeout=5).status_code == 401
+        assert received(tmp_path) == []
+        with ledger.engine.connect() as connection:
+            log = connection.execute(text("SELECT http_status FROM hokusai_reward_attempts"))
+            assert log.scalars().all() == [401]
+
+
+@on_sqlite
+@pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET])
+def test_the_receiver_during_a_rotation(ledger, tmp_path, secret):
+    """With the old or with the new secret it verifies what is signed with both."""
+    with receiving(tmp_path, secret) as url:
+        dispatcher(ledger, url, SECRET, OTHER_SECRET).deliver_due()
+        assert received(tmp_path) == events(ledger)
+
+
+def test_the_chain_is_checked_from_the_feed(tmp_path):
+    """The page's own program follows the chain over HTTP, and stops at an event that was edited."""
+    with mlflow_server(tmp_path) as server:
+        client = MlflowClient(server.uri)
+        client.create_registered_model("model")
+        for value in ("0.80", "0.82", "0.84"):
+            tags = token_tags(**{VALUE: value}, contributor="José 🎉")
+            client.create_model_version("model", "s3://bucket/model", tags=tags)
+        assert run_chain(server.uri).stdout.startswith("2 events, the last with hash ")
+        with sqlite3.connect(server.database_uri.removeprefix("sqlite:///")) as connection:
+            connection.execute(
+                "UPDATE hokusai_reward_events SET data = replace(data, 'José', 'Joe') "
+                "WHERE sequence = 2"
+            )
+        assert "event 2 was edited" in run_chain(server.uri).stderr
+
+
+def run_chain(address: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CHAIN.replace(ADDRESS, address)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@on_sqlite
+def test_every_field_is_explained(ledger):
+    """Each field of a real event has its row, and no row is left over."""
+    explained = set(re.findall(r"^\| `([a-z_]+)` \|", PAGE, re.MULTILINE))
+    assert explained == set(_keys(events(ledger)[0]))
+
+
+@on_sqlite
+def test_the_example_has_the_shape_of_an_event(ledger):
+    """The event that the page shows has every field, and those of a real one."""
+    shown = json.loads(re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)[0])
+    assert sorted(_keys(shown)) == sorted(_keys(events(ledger)[0]))
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _keys(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _keys(each)
+
+
+def test_the_settings_that_it_names_exist():
+    """No setting of the page is misspelt."""
+    named = set(re.findall(r"HOKUSAI_[A-Z_]+", PAGE))
+    assert len(named) >= 8
+    assert named <= set(_PARSERS)
+
+
+def test_the_retries_that_it_tells():
+    """The page's numbers are the defaults."""
+    policy = RetryPolicy()
+    assert f"{policy.max_attempts} attempts" in PAGE
+    assert f"after {policy.base_s:g} seconds at most" in PAGE
+    assert f"up to {policy.cap_s / 3600:g} hours" in PAGE
+    days = sum(policy.delay_s(n, 0.5) for n in range(1, policy.max_attempts)) / 86_400
+    assert 1.25 < days < 1.75
