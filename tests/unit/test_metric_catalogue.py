@@ -177,10 +177,9 @@ def test_metric_of_mlflow(factory):
 def tracking(tmp_path, monkeypatch):
     """A tracking store of this test's own."""
     monkeypatch.chdir(tmp_path)
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     yield
-    mlflow.set_tracking_uri(before)
+    mlflow.set_tracking_uri(None)
 
 
 @pytest.mark.usefixtures("tracking")
