@@ -64,7 +64,7 @@ class Changes:
     """Versions with ruled tags written or deleted, and the keys of those."""
     deleted: set[VersionId] = field(default_factory=set)
     staged: set[VersionId] = field(default_factory=set)
-    """Live versions that were given another stage."""
+    """Live versions that were given a stage."""
     created_models: set[ModelId] = field(default_factory=set)
     deleted_models: set[ModelId] = field(default_factory=set)
     reduced_models: set[ModelId] = field(default_factory=set)

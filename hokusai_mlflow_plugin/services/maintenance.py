@@ -12,9 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from hokusai_mlflow_plugin.db import index_scan
-from hokusai_mlflow_plugin.db.index_scan import Decided, IndexRow, Position
+from hokusai_mlflow_plugin.db import index_repair
+from hokusai_mlflow_plugin.db.index_repair import Decided
+from hokusai_mlflow_plugin.db.index_scan import IndexRow
 from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.db.spans import Position
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.values import parse_benchmark_value
@@ -98,7 +100,7 @@ def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) 
     """Repair each difference between the tags and the index, batch by batch.
 
     Each batch is a transaction: interrupted and run again, it goes on to repair what still
-    differs. Running servers wait for one batch at most (``index_scan.lock``).
+    differs. Running servers wait for one batch at most (``index_repair.lock``).
     """
     with _connect(engine, "READ COMMITTED") as connection:
         for batch in scan(connection, catalogue, batch_size, locking=True):
@@ -143,7 +145,7 @@ def _difference(version: ScannedVersion) -> Difference | None:
 
 def _row(version: ScannedVersion, decision_id: str | None) -> IndexRow:
     assert version.token_tags is not None  # noqa: S101  # the callers ask for tokenised versions
-    return index_scan.index_row(
+    return index_repair.index_row(
         version.id, version.creation_time_ms, version.token_tags, decision_id
     )
 
@@ -151,8 +153,8 @@ def _row(version: ScannedVersion, decision_id: str | None) -> IndexRow:
 def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> None:
     rebuilt = [v for v in batch.versions if v.token_tags is not None and v.id in differing]
     found = [v.id for v in batch.versions if v.row is not None and v.id in differing]
-    decided = index_scan.read_decisions(connection, batch.span) if rebuilt else {}
-    index_scan.replace_rows(
+    decided = index_repair.read_decisions(connection, batch.span) if rebuilt else {}
+    index_repair.replace_rows(
         connection,
         [*batch.strays, *found],
         [_row(version, _decision_in_force(version, decided)) for version in rebuilt],

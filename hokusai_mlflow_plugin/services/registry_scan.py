@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db import index_scan
-from hokusai_mlflow_plugin.db.index_scan import IndexRow, LiveVersion, Locks, Position, Span
+from hokusai_mlflow_plugin.db import index_repair, index_scan
+from hokusai_mlflow_plugin.db.index_repair import Locks
+from hokusai_mlflow_plugin.db.index_scan import IndexRow, LiveVersion
 from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.db.spans import Position, Span
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tags import (
@@ -99,7 +101,7 @@ def scan(
             span = index_scan.next_span(
                 connection, workspace, span.last, batch_size, with_index=with_index
             )
-            locks = index_scan.lock(connection, span) if locking else None
+            locks = index_repair.lock(connection, span) if locking else None
             yield _read(connection, catalogue, span, locks, with_index=with_index)
             if span.last is None:
                 break

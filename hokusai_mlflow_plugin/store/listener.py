@@ -119,7 +119,9 @@ def _has_new_value(row: SqlModelVersionTag | SqlRegisteredModelTag) -> bool:
 
 
 def _add_stage_change(changes: Changes, row: SqlModelVersion) -> None:
-    if inspect(row).attrs.current_stage.history.has_changes():
+    # Set to what it was counts too: MLflow then writes the version and after it the model, and
+    # would deadlock with a writer who has locked the model first.
+    if "current_stage" in inspect(row).committed_state:
         changed = changes.deleted if is_deleted_stage(row.current_stage) else changes.staged
         changed.add(_version_id(row))
 

@@ -68,6 +68,6 @@ def accepts_tag(before: Tags, after: Tags, key: str, model_token: str | None) ->
 
 
 def accepts_model_token(token: str, model: Model) -> bool:
-    """Whether a model may carry a token itself."""
+    """Whether a model may carry a token: no live version of it, prompt or not, has another."""
     carried = {tags[TOKEN] for tags in model.versions.values() if TOKEN in tags}
     return token in GOOD[TOKEN] and carried <= {token}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from support.killed import killable
 from support.receiver import OTHER_SECRET, REDIRECTED, SECRET, receiving
 from support.registry import VALUE, create_version, token_tags
@@ -445,12 +445,11 @@ def test_how_deliveries_stand(store, receiver, dispatcher):
     assert (found[2]["http_status"], found[2]["error"]) == (None, None)
 
 
+@pytest.mark.parametrize("database_uri", ["postgresql", "mysql"], indirect=True)
 def test_connections_that_are_cut(store, receiver, dispatcher_factory, database_uri, clock):
     """The database cuts every connection while an event is being sent: it is delivered at least
     once, and so are the others, if need be by another dispatcher.
     """
-    if database_uri.startswith("sqlite"):
-        pytest.skip("SQLite has no connections to cut.")
     ids = earn(store, 3)
 
     def answer(_delivery):
@@ -468,8 +467,6 @@ def test_connections_that_are_cut(store, receiver, dispatcher_factory, database_
 
 
 def _cut_connections(database_uri: str) -> None:
-    from sqlalchemy import create_engine
-
     engine = create_engine(database_uri, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         if database_uri.startswith("postgresql"):

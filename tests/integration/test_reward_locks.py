@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
+from sqlalchemy import event, text
 from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decision, detect, events, outcome, outcomes, paid
+
+from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 DIRECTION = "benchmark_direction"
 ADDRESS = "0x" + 40 * "a"
@@ -216,6 +219,36 @@ def test_amending_the_baseline_while_a_reward_is_on_its_way(store_factory, key):
         else:
             assert tags[key] == new
             assert decision(amending, name)["value"] == tags[VALUE].rstrip("0")
+    assert_sound(amending)
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql", "mysql"], indirect=True)
+def test_an_amendment_waits_for_a_reward_that_is_under_way(store_factory):
+    """While a DeltaOne that was measured against a version is written but not committed, an
+    amendment of that version waits, and then is refused.
+    """
+    amending, improving = store_factory(), store_factory()
+    create_version(amending)
+    create_version(amending, "second", token_tags(**{VALUE: "0.80"}))
+    amendments: list[Future[Any]] = []
+
+    def amend(session: Any) -> None:
+        is_rewarded = session.scalar(text("SELECT count(*) FROM hokusai_reward_events"))
+        if is_rewarded and not amendments:
+            amendments.append(pool.submit(set_tag, amending, "model", 1, VALUE, "0.84"))
+            wait(amendments, timeout=1)  # it cannot end; were there no lock, it would
+
+    with ThreadPoolExecutor(1) as pool:
+        event.listen(HokusaiSession, "before_commit", amend)
+        try:
+            create_version(improving, "second", token_tags(**{VALUE: "0.87"}))
+        finally:
+            event.remove(HokusaiSession, "before_commit", amend)
+    (amendment,) = amendments
+    error = amendment.exception()
+    assert isinstance(error, MlflowException)
+    assert error.error_code == "RESOURCE_CONFLICT"
+    assert paid(amending) == [("second", "2", "2")]
     assert_sound(amending)
 
 

@@ -14,6 +14,9 @@ from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_model, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decided_rows, events, outcome
 
+from hokusai_mlflow_plugin.db import series_sql
+from hokusai_mlflow_plugin.db.keys import SeriesId
+
 WRITERS = 32
 
 
@@ -112,6 +115,20 @@ def test_moves_race_crosswise(store, race):
         lambda own, n: set_tag(own, f"model-{movable[n]}", 1, TOKEN, f"TOK-{(movable[n] + 1) % 2}"),
         writers=len(movable),
     )
+    assert_sound(store)
+
+
+def test_the_head_moves_only_from_where_it_was_seen(store):
+    """A writer that saw an older head cannot move it, whoever else could."""
+    create_version(store, tags=token_tags(**{VALUE: "0.1"}))
+    create_version(store, tags=token_tags(**{VALUE: "0.2"}))
+    key = SeriesId("default", "IMG-001", "accuracy")
+    by_value = {row["value"]: row["decision_id"] for row in decided_rows(store)}
+    with store.engine.connect() as connection:
+        assert not series_sql.move_head(connection, key, by_value["0.1"], "0.3", "third")
+        assert not series_sql.begin_series(connection, key, "maximize", "0.3", "third")
+        assert series_sql.move_head(connection, key, by_value["0.2"], "0.3", "third")
+        connection.rollback()
     assert_sound(store)
 
 

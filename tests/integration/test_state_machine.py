@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from sqlalchemy import inspect, text
 from support.index import assert_index_is_truth, indexed_versions
 from support.registry import TOKEN, create_model, create_version, set_model_tag, set_tag
 
-EXAMPLES = {"sqlite": 60, "postgresql": 15, "mysql": 15}
+EXAMPLES = {"sqlite": 100, "postgresql": 15, "mysql": 15}
 STEPS = 25
 NAMES = ["one", "two", "it's three"]
 
@@ -89,6 +90,13 @@ class Registry(RuleBasedStateMachine):
     @initialize(name=names, tags=complete_tags)
     def begin(self, name: str, tags: Tags) -> None:
         self.create_version(name, tags)
+
+    @initialize(name=names, token=st.sampled_from(GOOD[TOKEN]))
+    def begin_pending(self, name: str, token: str) -> None:
+        self.create_version(name, {})
+        pending = self.models[name].last
+        write = partial(set_tag, self.store, name, pending, TOKEN, token)
+        self._retag(name, pending, TOKEN, {TOKEN: token}, write)
 
     @rule(name=names, tags=any_tags | complete_tags)
     def create_version(self, name: str, tags: Tags) -> None:
@@ -160,7 +168,7 @@ class Registry(RuleBasedStateMachine):
     @rule(data=st.data(), stage=st.sampled_from(["Staging", "Production"]))
     def change_stage(self, data: Any, stage: str) -> None:
         name, number = self._draw_version(data)
-        self.store.transition_model_version_stage(name, number, stage, True)
+        self.store.transition_model_version_stage(name, str(number), stage, True)
 
     def teardown(self) -> None:
         expected = [

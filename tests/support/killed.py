@@ -64,7 +64,7 @@ def killable(prepare: str, *arguments: str) -> Iterator[KillableProcess]:
     tests = Path(__file__).parents[1]
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__)), prepare, *arguments],
-        env={**os.environ, "PYTHONPATH": str(tests)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

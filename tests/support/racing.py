@@ -31,7 +31,7 @@ class RacingWriter:
         tests = Path(__file__).parents[1]
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__)), database_uri, name],
-            env={**os.environ, "PYTHONPATH": str(tests)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -110,6 +110,14 @@ def test_threshold_of_the_metric():
     assert decided(MAX, "0.85", "0.855", "0.005").outcome is Outcome.ACHIEVED
 
 
+@pytest.mark.parametrize("threshold", ["0.005", "0.1", "5", "1000"])
+def test_other_thresholds_are_as_exact(threshold):
+    """Also where floats are coarser than 10⁻¹⁸: exactly the threshold is enough, less is not."""
+    needed = Decimal(threshold)
+    assert decided(MAX, "0", needed, threshold).outcome is Outcome.ACHIEVED
+    assert decided(MAX, "0", needed - EPSILON, threshold).outcome is Outcome.BELOW_THRESHOLD
+
+
 def test_unknown_direction_is_never_guessed():
     """Without a direction nothing is compared, nothing is a baseline, nothing is achieved."""
     for head in (None, "0.85"):

@@ -1,0 +1,61 @@
+"""Ranges of versions in key order, and how each database finds one in an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, or_, tuple_
+
+Position = tuple[str, int]
+"""Name and version: the place of a version within its workspace."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The versions of a workspace after one position, up to and including another."""
+
+    workspace: str
+    after: Position | None
+    """None: from the first version on."""
+    last: Position | None
+    """None: to the last version."""
+
+
+def inside(connection: Connection, table: Table, span: Span) -> list[ColumnElement[bool]]:
+    """Whether a row's key lies in a span.
+
+    Each database is asked in the way in which it takes an index range from it: rows are compared
+    as such where it can do that. Bounds on the name alone besides, by which PostgreSQL's planner
+    estimates; SQLite would take those for the range and read a large model over and over.
+    """
+    conditions = [table.c.workspace == span.workspace]
+    dialect = connection.dialect.name
+    if dialect != "sqlite":
+        conditions += names(table.c.name, span)
+    name, version = table.c.name, table.c.version
+    if dialect in ("sqlite", "postgresql"):
+        if span.after is not None:
+            conditions.append(tuple_(name, version) > tuple_(*span.after))
+        if span.last is not None:
+            conditions.append(tuple_(name, version) <= tuple_(*span.last))
+        return conditions
+    if span.after is not None:
+        conditions.append(or_(name > span.after[0], version > span.after[1]))
+    if span.last is not None:
+        conditions.append(or_(name < span.last[0], version <= span.last[1]))
+    return conditions
+
+
+def names(name: ColumnElement[str], span: Span) -> list[ColumnElement[bool]]:
+    """Whether a name lies between those of a span's ends."""
+    conditions = []
+    if span.after is not None:
+        conditions.append(name >= span.after[0])
+    if span.last is not None:
+        conditions.append(name <= span.last[0])
+    return conditions
+
+
+def same_model(one: Table, other: Table) -> ColumnElement[bool]:
+    """The join condition of two tables that are keyed by model or version."""
+    return and_(one.c.workspace == other.c.workspace, one.c.name == other.c.name)
