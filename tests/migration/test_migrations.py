@@ -11,11 +11,12 @@ from alembic.script import ScriptDirectory
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import _verify_schema
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, make_url, text
 
 from hokusai_mlflow_plugin.db import migrate
 from hokusai_mlflow_plugin.db.tables import VERSION_TABLE, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
+from hokusai_mlflow_plugin.store.registry_store import build_store
 
 
 @pytest.fixture
@@ -134,6 +135,22 @@ def test_too_old(engine, store_factory):
     with pytest.raises(MlflowException, match="run 'hokusai-mlflow db upgrade"):
         store_factory(HOKUSAI_AUTO_MIGRATE="false")
     assert ours(engine) == set()
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("revision", [None, "9999"])
+def test_no_password_in_a_message(database_uri, monkeypatch, revision):
+    """A refused schema is reported without the password of the database."""
+    monkeypatch.setenv("HOKUSAI_AUTO_MIGRATE", "false")
+    uri = make_url(database_uri).set(password="s3cret").render_as_string(hide_password=False)
+    engine = SqlAlchemyStore(uri).engine
+    if revision is not None:
+        migrate.upgrade(engine)
+        set_revision(engine, revision)
+    with pytest.raises(MlflowException) as caught:
+        build_store(f"hokusai+{uri}")
+    assert "hokusai" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_too_new(engine, store_factory):

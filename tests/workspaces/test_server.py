@@ -1,0 +1,149 @@
+"""A server with workspaces: each request stays inside the workspace that it names (R4, R7)."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.utils.workspace_context import WorkspaceContext
+from support.registry import METRIC, SOURCE, TOKEN, VALUE, token_tags
+from support.servers import ServerStopped, mlflow_server
+
+TEAMS = ("team-a", "team-b")
+ENABLED = "--enable-workspaces"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with two workspaces besides the default one."""
+    with mlflow_server(tmp_path_factory.mktemp("workspaces"), ENABLED) as running:
+        client = client_of(running)
+        for team in TEAMS:
+            client.create_workspace(team)
+        yield running
+
+
+def client_of(server):
+    return MlflowClient(tracking_uri=server.uri, registry_uri=server.uri)
+
+
+def register(server, workspace, name, *values, **tags):
+    """Tokenised versions with these values, in a workspace; the model is made where it is not."""
+    client = client_of(server)
+    with WorkspaceContext(workspace):
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        for value in values:
+            given = token_tags(**{VALUE: value, **tags})
+            client.create_model_version(name, SOURCE, tags=given)
+
+
+def ask(server, workspace, path, status=200, **parameters):
+    """What a route of the plugin's answers to a request that names a workspace, or none."""
+    headers = {"X-MLFLOW-WORKSPACE": workspace} if workspace else {}
+    url = f"{server.uri}/api/2.0/hokusai/{path}"
+    answer = requests.get(url, params=parameters, headers=headers, timeout=60)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def values_of(server, workspace, token):
+    """The values that list-by-token shows."""
+    versions = ask(server, workspace, "model-versions/list-by-token", token_id=token)
+    return [
+        tag["value"]
+        for version in versions["model_versions"]
+        for tag in version["tags"]
+        if tag["key"] == VALUE
+    ]
+
+
+def test_same_model_and_token_in_two_workspaces(server):
+    """Two teams with the same model and token do not see each other's versions."""
+    register(server, "team-a", "twin", "0.5", hokusai_token_id="TWIN-001")
+    register(server, "team-b", "twin", "0.6", "0.605", hokusai_token_id="TWIN-001")
+    assert values_of(server, "team-a", "TWIN-001") == ["0.5"]
+    assert sorted(values_of(server, "team-b", "TWIN-001")) == ["0.6", "0.605"]
+    assert values_of(server, None, "TWIN-001") == []
+    assert len(ask(server, "team-a", "registered-models/lineage", name="twin")["lineage"]) == 1
+    assert len(ask(server, "team-b", "registered-models/lineage", name="twin")["lineage"]) == 2
+    counts = [
+        [(each["token_id"], each["version_count"]) for each in tokens]
+        for tokens in (ask(server, team, "tokens/list", prefix="TWIN")["tokens"] for team in TEAMS)
+    ]
+    assert counts == [[("TWIN-001", 1)], [("TWIN-001", 2)]]
+
+
+def test_each_workspace_has_its_ledger(server):
+    """A series, its head and its rewards are the workspace's own, and so is the numbering."""
+    register(server, "team-a", "paid", "0.5", "0.6", "0.7", hokusai_token_id="PAID-001")
+    register(server, "team-b", "paid", "0.1", "0.2", hokusai_token_id="PAID-001")
+    events = {
+        team: [
+            (event["sequence"], event["data"]["workspace"], event["data"]["improvement_pp"])
+            for event in ask(server, team, "reward-events/list")["reward_events"]
+        ]
+        for team in TEAMS
+    }
+    assert events["team-a"] == [(1, "team-a", "10"), (2, "team-a", "10")]
+    assert events["team-b"] == [(1, "team-b", "10")]
+    assert ask(server, None, "reward-events/list")["reward_events"] == []
+    detected = ask(server, "team-b", "deltaone/detect", name="paid")
+    assert detected["decision"]["baseline"]["value"] == "0.1"
+
+
+def test_what_only_another_workspace_has(server):
+    """To everybody else it is not there."""
+    register(server, "team-a", "hidden", "0.5", hokusai_token_id="HID-001")
+    ask(server, "team-b", "registered-models/lineage", 404, name="hidden")
+    ask(server, "team-b", "deltaone/detect", 404, name="hidden")
+    ask(server, "team-b", "tokens/get", 404, token_id="HID-001")
+    ask(server, "nowhere", "tokens/list", 404)
+    with WorkspaceContext("team-b"), pytest.raises(MlflowException, match="not found"):
+        client_of(server).set_model_version_tag("hidden", "1", VALUE, "0.9")
+    assert values_of(server, "team-a", "HID-001") == ["0.5"]
+
+
+def test_writes_are_judged_in_their_workspace(server):
+    """The token of a model binds the versions of its own workspace alone."""
+    client = client_of(server)
+    with WorkspaceContext("team-a"):
+        client.create_registered_model("bound", tags={TOKEN: "BOUND-001"})
+        with pytest.raises(MlflowException, match="carries token"):
+            client.create_model_version("bound", SOURCE, tags=token_tags())
+    with WorkspaceContext("team-b"):
+        client.create_registered_model("bound")
+        client.create_model_version("bound", SOURCE, tags=token_tags())
+        with pytest.raises(MlflowException, match="cannot be deleted"):
+            client.delete_model_version_tag("bound", "1", METRIC)
+    with WorkspaceContext("team-a"):
+        assert client.search_model_versions("name = 'bound'") == []
+
+
+def test_switching_on_and_off(tmp_path):
+    """What was there belongs to the default workspace; going back is for MLflow to refuse.
+
+    MLflow refuses it while a model is in another workspace, with the plugin as without.
+    """
+    with mlflow_server(tmp_path) as single:
+        client = client_of(single)
+        client.create_registered_model("model")
+        client.create_model_version("model", SOURCE, tags=token_tags(**{VALUE: "0.5"}))
+    with mlflow_server(tmp_path, ENABLED) as shared:
+        assert values_of(shared, None, "IMG-001") == ["0.5"]
+        assert values_of(shared, "default", "IMG-001") == ["0.5"]
+        register(shared, "default", "model", "0.6")
+        events = ask(shared, "default", "reward-events/list")["reward_events"]
+        assert [event["data"]["baseline"]["value"] for event in events] == ["0.5"]
+    with mlflow_server(tmp_path) as single:
+        assert sorted(values_of(single, None, "IMG-001")) == ["0.5", "0.6"]
+    with mlflow_server(tmp_path, ENABLED) as shared:
+        client_of(shared).create_workspace("team-a")
+        register(shared, "team-a", "model", "0.7")
+    for app_name in ("hokusai", None):
+        with (
+            pytest.raises(ServerStopped, match="Cannot disable workspaces"),
+            mlflow_server(tmp_path, app_name=app_name),
+        ):
+            pass
