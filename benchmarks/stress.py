@@ -4,7 +4,8 @@
 
 Runs a real server on an empty database of its own. First 32 writers make 20 versions each of one
 model, plain and tokenised. Then client processes write at random, to versions of their own and to
-some that all fight over, while workers are killed with SIGKILL. Afterwards it proves that
+some that all fight over, at times all of them in one place at one moment, while workers are killed
+with SIGKILL. Afterwards it proves that
 
 - no version is tokenised without valid tags, and the token index is what the tags say;
 - no acknowledged write is lost: each client compares its own versions;
@@ -32,9 +33,10 @@ from typing import Any
 
 from sqlalchemy import create_engine
 from stress_api import SOURCE, Api, tag_list
-from stress_client import LASTING, SHARED_VERSIONS, SWAPPED
+from stress_client import LASTING, SHARED_VERSIONS, STRIKE_EVERY_S, SWAPPED
 from stress_proofs import faults
 from stress_server import Killer, Server, serving
+from stress_strikes import prepare
 
 WRITERS = 32
 EACH = 20
@@ -85,7 +87,7 @@ def _burst(server: Server, *, tokenised: bool) -> list[str]:
     api.write("POST", "registered-models/create", name=model)
 
     def write(writer: int) -> list[int]:
-        own = Api(server.url, api.statuses, api.faults, api.outages)
+        own = Api(server.url, faults=api.faults, outages=api.outages)
         versions = []
         for number in range(EACH):
             value = f"{1000 - 10 * number - writer / 10:.1f}"
@@ -116,7 +118,7 @@ def _burst(server: Server, *, tokenised: bool) -> list[str]:
 
 
 def _random_writes(server: Server, arguments: argparse.Namespace) -> list[str]:
-    _prepare(server)
+    _prepare(server, strikes=int(arguments.seconds / STRIKE_EVERY_S))
     killer = Killer(server, random.Random(arguments.seed), arguments.kill_every or 1e9)
     with killer.at_work():
         results = _run_clients(server, arguments)
@@ -146,13 +148,14 @@ def _random_writes(server: Server, arguments: argparse.Namespace) -> list[str]:
     return found + _proofs(arguments.database_uri, results)
 
 
-def _prepare(server: Server) -> None:
+def _prepare(server: Server, strikes: int) -> None:
     """The models and versions that everybody writes to."""
     api = Api(server.url)
     for name in (*LASTING, SWAPPED[0]):
         api.write("POST", "registered-models/create", name=name)
         for _version in SHARED_VERSIONS:
             api.write("POST", "model-versions/create", name=name, source=SOURCE)
+    prepare(api, strikes)
     if api.faults or api.outages:
         raise SystemExit(f"The server does not take plain writes: {api.faults} {api.outages}")
 

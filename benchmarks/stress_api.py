@@ -51,6 +51,8 @@ class Api:
 
     url: str
     statuses: Counter[str] = field(default_factory=Counter)
+    writes: Counter[str] = field(default_factory=Counter)
+    """How many writes were done, refused, or have an unknown outcome."""
     faults: list[str] = field(default_factory=list)
     outages: list[tuple[float, float, str]] = field(default_factory=list)
     """Begin, end and kind of each request that met no worker, or a dying one."""
@@ -59,7 +61,9 @@ class Api:
         return self._send("GET", path, params=parameters)
 
     def write(self, method: str, path: str, **body: Any) -> Reply:
-        return self._send(method, f"{MLFLOW}/{path}", json=body)
+        reply = self._send(method, f"{MLFLOW}/{path}", json=body)
+        self.writes[reply.outcome.value] += 1
+        return reply
 
     def must(self, expected: Outcome, reply: Reply, what: str) -> Reply:
         """Note a fault where a reply is known, and is not the one that the rules demand."""

@@ -3,7 +3,8 @@
     python benchmarks/stress_client.py URL NUMBER SEED UNTIL_S
 
 Prints one JSON object. Its own versions are written by it alone, so it knows what is in them;
-those of the models that everybody writes to are there to be fought over.
+those of the models that everybody writes to are there to be fought over. At set moments all
+clients strike at one place.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import json
 import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from stress_api import HOKUSAI, SOURCE, Api, Outcome, Reply, tag_list
+from stress_strikes import METRIC, TOKEN, UID, VALUE, Strikes
 
 LASTING = ("model-0", "model-1", "model-2")
 """Models that are never renamed or deleted; their token can only be that of TOKENS."""
@@ -29,11 +30,12 @@ CHURNED = ("churn-0", "churn-1", "churn-2")
 SHARED_VERSIONS = ("1", "2", "3")
 """Versions of each lasting model that everybody writes to."""
 
-TOKEN, METRIC, VALUE = "hokusai_token_id", "benchmark_metric", "benchmark_value"
-UID = "stress_uid"
 NOTES = ("note", "framework", "dataset_version")
 ADDRESS = "0x742d35cc6634c0532925a3b844bc9e7595f5b4e1"
 MAX_OWN = 8
+STRIKE_EVERY_S = 0.75
+CALM_S = 0.3
+"""So long before a strike nothing else is begun."""
 
 
 @dataclass
@@ -61,8 +63,8 @@ class Client:
         self.rng = random.Random(f"{seed}/{number}")
         self.number = number
         self.steps = 0
-        self.done: Counter[str] = Counter()
         self.own: list[Own] = []
+        self.strikes = Strikes(api, number, self.rng)
 
     def run(self, until_s: float) -> None:
         steps: dict[Callable[[], object], int] = {
@@ -82,7 +84,14 @@ class Client:
             self.other: 2,
             self.look: 2,
         }
-        while time.time() < until_s:
+        while (now := time.time()) < until_s:
+            # Strikes are counted back from the end, which all clients know.
+            left = int((until_s - now) / STRIKE_EVERY_S)
+            pause = until_s - left * STRIKE_EVERY_S - now
+            if pause < CALM_S:
+                time.sleep(pause)
+                self.strikes.strike(left)
+                continue
             self.steps += 1
             (step,) = self.rng.choices(list(steps), list(steps.values()))
             step()
@@ -267,14 +276,10 @@ class Client:
     # Requests and values
 
     def write(self, method: str, what: str, **body: Any) -> Reply:
-        return self.count(self.api.write(method, f"model-versions/{what}", **body))
+        return self.api.write(method, f"model-versions/{what}", **body)
 
     def model(self, method: str, what: str, **body: Any) -> Reply:
-        return self.count(self.api.write(method, f"registered-models/{what}", **body))
-
-    def count(self, reply: Reply) -> Reply:
-        self.done[reply.outcome.value] += 1
-        return reply
+        return self.api.write(method, f"registered-models/{what}", **body)
 
     def shared(self) -> tuple[str, str]:
         return self.rng.choice(LASTING), self.rng.choice(SHARED_VERSIONS)
@@ -317,9 +322,10 @@ def main() -> None:
         }
         for own in client.own
     ]
+    own += [{"uid": uid, "deleted": [True], "tags": {}} for uid in client.strikes.deleted]
     api = client.api
     found = {"statuses": api.statuses, "faults": api.faults, "outages": api.outages}
-    print(json.dumps({**found, "writes": client.done, "own": own}))
+    print(json.dumps({**found, "writes": api.writes, "own": own}))
 
 
 if __name__ == "__main__":
