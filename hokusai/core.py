@@ -22,8 +22,9 @@ from hokusai.entities import (
 from hokusai.errors import NotTokenised, translated
 from hokusai.lineage import Lineage
 from hokusai.mlflow_compat import resolve_uris, selected
-from hokusai.registration import faults, registration_tags, require_valid, text_tags
+from hokusai.registration import registration_tags, require_valid, text_tags
 from hokusai.transport import Transport, every, open_transport, store_uri
+from hokusai_mlflow_plugin.domain.tags import check_registration
 
 
 class ModelRegistry:
@@ -157,7 +158,7 @@ class ModelRegistry:
 
         The registry may know more: the token of the registered model, its own metric catalogue.
         """
-        return not faults(text_tags(tags))
+        return not check_registration(text_tags(tags))
 
     @translated()
     def ask(self, route: str, **parameters: Any) -> Mapping[str, Any]:
@@ -200,4 +201,4 @@ class ModelRegistry:
 
 
 def _is_tokenised(version: ModelVersion) -> bool:
-    return not faults(version.tags)
+    return not check_registration(version.tags)

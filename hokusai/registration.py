@@ -9,7 +9,7 @@ from hokusai.errors import RequestRefused
 from hokusai.transport import Transport
 from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, check_registration, is_prompt
+from hokusai_mlflow_plugin.domain.tags import check_registration
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, shown
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG
 
@@ -19,14 +19,6 @@ _SUBJECT = "Nothing was registered"
 def text_tags(tags: Mapping[str, Any]) -> dict[str, str]:
     """Tags as MLflow writes them: every value is text."""
     return {str(key): str(value) for key, value in tags.items()}
-
-
-def faults(tags: Mapping[str, str]) -> list[Violation]:
-    """Every fault for which a version with these tags is no tokenised one.
-
-    A prompt is none, whatever its tags: the rules never look at it (R5).
-    """
-    return check_registration(tags) + ([_prompt()] if is_prompt(tags) else [])
 
 
 def registration_tags(
@@ -54,7 +46,7 @@ def registration_tags(
         for key, value in required.items()
         if others.get(key, value) != value
     ]
-    _refuse(contradictions + faults(merged))
+    _refuse(contradictions + check_registration(merged))
     return merged
 
 
@@ -75,14 +67,6 @@ def require_valid(transport: Transport, tags: Mapping[str, str]) -> None:
 def _refuse(violations: list[Violation]) -> None:
     if violations:
         raise RequestRefused(str(TagsRefused(violations, _SUBJECT)))
-
-
-def _prompt() -> Violation:
-    return Violation(
-        PROMPT_TAG,
-        "tokenised_version_as_prompt",
-        f"A tokenised version cannot be a prompt. Leave tag {PROMPT_TAG} out.",
-    )
 
 
 def _contradiction(key: str, tag: str, argument: str) -> Violation:

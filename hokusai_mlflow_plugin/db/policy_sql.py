@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, or_, select
+from sqlalchemy import Connection, RowMapping, case, exists, or_, select
 
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
 from hokusai_mlflow_plugin.db.mlflow_tables import (
@@ -54,28 +54,22 @@ def read_findings(
     One holds while its version lives, carries a token and is not tokenised; one on a model, while
     the model carries a token of its own.
     """
-    of_version_ = and_(
+    name, version = policy_findings.c.name, policy_findings.c.version
+    lives = exists().where(
         same_version(policy_findings, model_versions),
         policy_findings.c.creation_time == model_versions.c.creation_time,
         LIVE,
     )
+    is_tokenised = exists().where(same_version(policy_findings, token_index))
     has_token = _has_token(model_version_tags, model_version_tags.c.version)
     model_has_token = _has_token(registered_model_tags, None)
-    name, version = policy_findings.c.name, policy_findings.c.version
     query = (
         select(policy_findings)
-        .select_from(
-            policy_findings.outerjoin(model_versions, of_version_).outerjoin(
-                token_index, same_version(policy_findings, token_index)
-            )
-        )
         .where(
             policy_findings.c.workspace == workspace,
-            or_(name > after[0], and_(name == after[0], version > after[1])),
-            or_(
-                and_(version == OF_MODEL, model_has_token),
-                and_(model_versions.c.name.is_not(None), token_index.c.name.is_(None), has_token),
-            ),
+            name >= after[0],
+            or_(name > after[0], version > after[1]),
+            case((version == OF_MODEL, model_has_token), else_=lives & ~is_tokenised & has_token),
         )
         .order_by(name, version)
         .limit(limit)
@@ -91,4 +85,4 @@ def _has_token(tags: Any, version: Any) -> Any:
     ]
     if version is not None:
         same.append(version == policy_findings.c.version)
-    return select(tags.c.name).where(*same).exists()
+    return exists().where(*same)

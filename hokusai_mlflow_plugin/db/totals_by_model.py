@@ -10,11 +10,23 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
 
-from hokusai_mlflow_plugin.db.index_reads import of_prefix
-from hokusai_mlflow_plugin.db.mlflow_tables import LIVE, model_versions, same_version
+from hokusai_mlflow_plugin.db.mlflow_tables import (
+    DELETED_STAGE,
+    LIVE,
+    model_versions,
+    same_version,
+)
 from hokusai_mlflow_plugin.db.tables import token_index
+from hokusai_mlflow_plugin.db.totals import of_prefix
 
 _LIVE_INDEX = token_index.join(model_versions, same_version(token_index, model_versions))
+_STAGE = (
+    select(model_versions.c.current_stage)
+    .where(same_version(token_index, model_versions))
+    .scalar_subquery()
+)
+"""Looked up row by row: joined, PostgreSQL can choose to read all versions for one page."""
+
 _TOTALS: tuple[ColumnElement[Any], ...] = (
     func.count().label("version_count"),
     func.max(token_index.c.creation_time).label("last_registered_timestamp"),
@@ -46,8 +58,8 @@ def models_of_tokens(
         follows = or_(follows, and_(token_id == last_token, name > last_name))
     query = (
         select(token_id, name, *_TOTALS)
-        .select_from(_LIVE_INDEX)
-        .where(token_index.c.workspace == workspace, token_id >= last_token, follows, LIVE)
+        .where(token_index.c.workspace == workspace, token_id >= last_token, follows)
+        .where(_STAGE != DELETED_STAGE)
         .where(*of_prefix(prefix))
         .group_by(token_id, name)
         .order_by(token_id, name)

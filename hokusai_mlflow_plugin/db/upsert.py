@@ -7,30 +7,20 @@ version number and try again (``sqlalchemy_store.create_model_version``, MLflow 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, literal, select
+from sqlalchemy import ColumnElement, Connection, Insert, Table, and_, literal, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    """Insert a row, or replace every other column of the row that has its primary key."""
-    keys = [column.name for column in table.primary_key]
-    values = {name: value for name, value in row.items() if name not in keys}
-    dialect = connection.dialect.name
-    if dialect == "postgresql":
-        on_postgresql = postgresql.insert(table).values(**row)
-        connection.execute(on_postgresql.on_conflict_do_update(index_elements=keys, set_=values))
-    elif dialect == "sqlite":
-        on_sqlite = sqlite.insert(table).values(**row)
-        connection.execute(on_sqlite.on_conflict_do_update(index_elements=keys, set_=values))
-    elif dialect in ("mysql", "mariadb"):
-        on_mysql = mysql.insert(table).values(**row)
-        connection.execute(on_mysql.on_duplicate_key_update(**values))
-    else:
-        same_key = and_(*(table.c[key] == row[key] for key in keys))
-        connection.execute(table.delete().where(same_key))
-        connection.execute(table.insert().values(**row))
+    """Insert a row, or replace the other given columns of the row that has its primary key."""
+    statement = _upsert(table, connection.dialect.name, frozenset(row))
+    if statement is None:
+        connection.execute(table.delete().where(_same_key(table, row)))
+        statement = table.insert()
+    connection.execute(statement, dict(row))
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
@@ -39,19 +29,52 @@ def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any
     Returns:
         Whether this call inserted it.
     """
-    dialect = connection.dialect.name
-    insert: Any
-    if dialect == "postgresql":
-        insert = postgresql.insert(table).values(**row).on_conflict_do_nothing()
-    elif dialect == "sqlite":
-        insert = sqlite.insert(table).values(**row).on_conflict_do_nothing()
-    elif dialect in ("mysql", "mariadb"):
-        insert = mysql.insert(table).values(**row).prefix_with("IGNORE")
-    else:
-        same_key = and_(*(table.c[column.name] == row[column.name] for column in table.primary_key))
-        absent = ~select(table).where(same_key).exists()
+    statement = _insert_if_absent(table, connection.dialect.name)
+    parameters: dict[str, Any] | None = dict(row)
+    if statement is None:
+        absent = ~select(table).where(_same_key(table, row)).exists()
         values = select(*(literal(value) for value in row.values())).where(absent)
-        insert = table.insert().from_select(list(row), values)
+        statement, parameters = table.insert().from_select(list(row), values), None
     # Without the option, SQLAlchemy leaves the row count of an INSERT undefined.
     options = {"preserve_rowcount": True}
-    return bool(connection.execute(insert, execution_options=options).rowcount == 1)
+    result = connection.execute(statement, parameters, execution_options=options)
+    return bool(result.rowcount == 1)
+
+
+# Building a statement takes longer than running it: each is built once.
+
+
+@cache
+def _upsert(table: Table, dialect: str, given: frozenset[str]) -> Insert | None:
+    """For the parameters of a row; None where the database has no such statement."""
+    keys = [column.name for column in table.primary_key]
+    replaced = sorted(given.difference(keys))
+    if dialect == "postgresql":
+        on_postgresql = postgresql.insert(table)
+        values = {name: on_postgresql.excluded[name] for name in replaced}
+        return on_postgresql.on_conflict_do_update(index_elements=keys, set_=values)
+    if dialect == "sqlite":
+        on_sqlite = sqlite.insert(table)
+        values = {name: on_sqlite.excluded[name] for name in replaced}
+        return on_sqlite.on_conflict_do_update(index_elements=keys, set_=values)
+    if dialect in ("mysql", "mariadb"):
+        on_mysql = mysql.insert(table)
+        return on_mysql.on_duplicate_key_update(
+            {name: on_mysql.inserted[name] for name in replaced}
+        )
+    return None
+
+
+@cache
+def _insert_if_absent(table: Table, dialect: str) -> Insert | None:
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    if dialect == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    if dialect in ("mysql", "mariadb"):
+        return mysql.insert(table).prefix_with("IGNORE")
+    return None
+
+
+def _same_key(table: Table, row: Mapping[str, Any]) -> ColumnElement[bool]:
+    return and_(*(column == row[column.name] for column in table.primary_key))

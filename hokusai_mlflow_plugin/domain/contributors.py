@@ -56,6 +56,13 @@ def contributors_of(tags: Mapping[str, str]) -> tuple[Contributor, ...]:
 
 def check_contributors(tags: Mapping[str, str]) -> Violation | None:
     """The fault of the contributor tags, or None."""
+    for key in (CONTRIBUTOR_ADDRESS_TAG, CONTRIBUTOR_TAG):
+        if "\0" in tags.get(key, ""):
+            return Violation(
+                key,
+                "contributor_invalid",
+                f"Tag {key} is {shown(tags[key])}, with a NUL in it. Write a name or an address.",
+            )
     address, other = tags.get(CONTRIBUTOR_ADDRESS_TAG), tags.get(CONTRIBUTOR_TAG)
     if address is not None and other is not None and not _same(address, other):
         return _conflict(

@@ -111,9 +111,13 @@ def token_tags(tags: Mapping[str, str], context: Context) -> TokenTags | None:
 
 
 def check_registration(tags: Mapping[str, str], context: Context | None = None) -> list[Violation]:
-    """Every fault of tags with which a tokenised version is to be created."""
+    """Every fault of tags with which a tokenised version is to be created.
+
+    A prompt is none, whatever its tags: the rules never look at it (R5).
+    """
     missing = [_missing_tag(key) for key in REQUIRED_TAGS if key not in tags]
-    return missing + faults(tags, context or Context())
+    prompt = [_created_as_prompt()] if is_prompt(tags) else []
+    return missing + faults(tags, context or Context()) + prompt
 
 
 def faults(tags: Mapping[str, str], context: Context) -> list[Violation]:
@@ -226,6 +230,14 @@ def _deleted_tag(key: str) -> Violation:
         "required_tag_deleted",
         f"Required tag {key} of a tokenised version cannot be deleted. Set it to another valid "
         "value, or delete the version.",
+    )
+
+
+def _created_as_prompt() -> Violation:
+    return Violation(
+        PROMPT_TAG,
+        "tokenised_version_as_prompt",
+        f"A tokenised version cannot be a prompt. Leave tag {PROMPT_TAG} out.",
     )
 
 

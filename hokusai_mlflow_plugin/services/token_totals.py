@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db import decision_reads, index_reads, totals_by_model
+from hokusai_mlflow_plugin.db import decision_reads, totals, totals_by_model
 from hokusai_mlflow_plugin.services import rewards
 from hokusai_mlflow_plugin.services.visibility import Visible
 
@@ -25,7 +25,7 @@ def tokens(
 ) -> list[Json]:
     """The first ``count`` tokens after one, in the order of their ids, with their totals."""
     if visible.all:
-        rows = index_reads.tokens(connection, workspace, prefix, after, count)
+        rows = totals.tokens(connection, workspace, prefix, after, count)
         return [dict(row) for row in rows]
     found: list[Json] = []
     start: tuple[str, str | None] = (after, None)
@@ -47,7 +47,7 @@ def tokens(
 def token(connection: Connection, workspace: str, token_id: str, visible: Visible) -> Json | None:
     """The totals of one token, or None where no version of it may be read."""
     if visible.all:
-        row = index_reads.token(connection, workspace, token_id)
+        row = totals.token(connection, workspace, token_id)
         return None if row is None else dict(row)
     found: Json | None = None
     for row in totals_by_model.models_of_token(connection, workspace, token_id):
@@ -78,7 +78,7 @@ def contributors(
 ) -> list[Json]:
     """Payable contributors of a token with their improvements, in the order of their addresses."""
     if visible.all:
-        rows = index_reads.contributors(connection, workspace, token_id)
+        rows = totals.contributors(connection, workspace, token_id)
         people = [dict(row) for row in rows]
     else:
         by_model = totals_by_model.contributors_by_model(connection, workspace, token_id)

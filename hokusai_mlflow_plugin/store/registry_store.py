@@ -11,7 +11,8 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db import migrate
-from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
+from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services import backfill
 from hokusai_mlflow_plugin.services.decisions import Judge
 from hokusai_mlflow_plugin.services.questions import QUESTIONS
@@ -104,7 +105,9 @@ class TokenAwareRegistry:
         Raises:
             MlflowException: The question cannot be answered, with MLflow's error code.
         """
-        return self.ask(QUESTIONS[path], **parameters)
+        if (question := QUESTIONS.get(path)) is None:
+            raise translate(InvalidRequest(f"No question has the path {shown(path)}."))
+        return self.ask(question, **parameters)
 
 
 @cache

@@ -134,6 +134,13 @@ def test_orphaned_rows_do_not_count(store):
         store.ask(catalogue.get_token, "SENT-001")
 
 
+def test_unknown_question(store):
+    """A client in the same process that asks what no route answers is told so."""
+    with pytest.raises(MlflowException, match="has the path 'tokens/nothing'") as caught:
+        store.answer("tokens/nothing")
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
 def test_validation_writes_nothing(store):
     """``tags/validate`` tells what a registration would be refused for, and changes nothing."""
     with unchanged(store):

@@ -120,33 +120,16 @@ def _pages(path: str, given: Mapping[str, Any], **others: Any) -> Call:
     return ask
 
 
-@pytest.mark.parametrize("path", sorted(set(QUESTIONS) - {"policy/list"}))
+@pytest.mark.parametrize("path", sorted(QUESTIONS))
 def test_no_route_scans_a_large_table(large_registry: Engine, path: str) -> None:
     """Each statement of a route reads ranges of indexes only, also on its second page."""
     for given in ROUTES[path]:
         assert not _refused(plans_of(large_registry, _pages(path, given)))
 
 
-_JOINS_ALL_FINDINGS = pytest.mark.xfail(
-    strict=True, reason="PostgreSQL joins all findings with all versions: its estimate is one row."
-)
-
-
-@pytest.mark.parametrize(
-    "large_registry",
-    ["sqlite", pytest.param("postgresql", marks=_JOINS_ALL_FINDINGS)],
-    indirect=True,
-)
-def test_nor_does_the_list_of_findings(large_registry: Engine) -> None:
-    """A page of the audit policy's findings reads ranges of indexes only."""
-    assert not _refused(plans_of(large_registry, _pages("policy/list", {})))
-
-
 @pytest.mark.parametrize("path", ["model-versions/list-by-token", "tokens/list", "tokens/get"])
 def test_nor_for_someone_who_may_read_some_models_only(large_registry: Engine, path: str) -> None:
     """Leaving out what the asker may not read costs no scan of a large table."""
-    if path == "tokens/list" and large_registry.dialect.name == "postgresql":
-        pytest.xfail("Near the end of a prefix PostgreSQL can prefer to read a whole table.")
     for given in ROUTES[path]:
         visible = Visible(lambda name: name != "model-18")
         assert not _refused(plans_of(large_registry, _pages(path, given, visible=visible)))

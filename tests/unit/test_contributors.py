@@ -76,6 +76,13 @@ def test_two_tags_that_differ(one, other):
     assert violation.code == "contributor_conflict"
 
 
+@pytest.mark.parametrize("key", ["contributor_address", "contributor"])
+def test_text_that_not_every_database_keeps(key):
+    """A NUL is refused before a database cuts the text there, or refuses the whole write."""
+    violation = check_contributors({key: "alice\0bob"})
+    assert (violation.key, violation.code) == (key, "contributor_invalid")
+
+
 def shares(*pairs: tuple[object, object]) -> dict[str, str]:
     listed = [{"address": address, "weight": weight} for address, weight in pairs]
     return {"contributors": json.dumps(listed)}

@@ -223,3 +223,5 @@ def test_registration_needs_a_token():
     """``tags/validate`` and the client take tags for those of a tokenised version, always."""
     assert [v.key for v in check_registration({})] == [TOKEN, METRIC, VALUE]
     assert check_registration(token_tags()) == []
+    (prompt,) = check_registration(token_tags(**{PROMPT: "true"}))
+    assert prompt.code == "tokenised_version_as_prompt"
