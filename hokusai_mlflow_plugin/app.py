@@ -70,7 +70,7 @@ def create_basic_auth_app() -> Any:
 
 
 def register(app: Flask, access: Access | None = None) -> None:
-    """Add our routes to MLflow's Flask app; a second call changes nothing.
+    """Add our routes to MLflow's Flask app; the same call again changes nothing.
 
     For ``mlflow.app`` plugins that bring their own authentication.
 
@@ -79,11 +79,18 @@ def register(app: Flask, access: Access | None = None) -> None:
         access: What the sender of a request may do; by default everything.
 
     Raises:
-        SettingsError: The server's registry store would not enforce the token rules.
+        SettingsError: The server's registry store would not enforce the token rules, or the routes
+            are there already under another access.
     """
     _registry()
+    known = app.extensions.setdefault(NAME, access or Access())
+    if access is not None and type(known) is not type(access):
+        raise SettingsError(
+            "The routes are registered already, with another access. Call register(app, access) "
+            "once, before anything else registers them."
+        )
     if NAME not in app.blueprints:
-        server = Server(_ask, mlflow_compat.translate, _prefixes(), access or Access())
+        server = Server(_ask, mlflow_compat.translate, _prefixes(), known)
         app.register_blueprint(create_blueprint(server))
         logs.write_to_stderr()
         if metrics.is_exported():

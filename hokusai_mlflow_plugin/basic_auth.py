@@ -37,6 +37,8 @@ class BasicAuthAccess(Access):
 
     def withheld_fields(self) -> Collection[str]:
         fields = mlflow_compat.auth_withheld_fields(_user())
+        if fields is None:
+            return {_LOGGED_VALUE_FIELD}
         return fields | {_LOGGED_VALUE_FIELD} if _RUN_FIELD in fields else fields
 
 

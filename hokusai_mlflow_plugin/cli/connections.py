@@ -95,8 +95,18 @@ def new_engine(uri: str) -> Engine:
 
 
 def holds_registry(engine: Engine) -> bool:
-    """Whether the database has MLflow's registry, with workspaces (MLflow 3.10 or newer)."""
-    tables = inspect(engine)
+    """Whether the database has MLflow's registry, with workspaces (MLflow 3.10 or newer).
+
+    Raises:
+        UsageError: The driver does not know a parameter of the URI.
+    """
+    try:
+        tables = inspect(engine)
+    except TypeError as error:  # drivers take the parameters as arguments of a function
+        reason = str(error).rpartition(" ")[2]
+        raise click.UsageError(
+            f"The database's driver does not know the parameter {reason} of the URI."
+        ) from None
     return tables.has_table(model_versions.name) and any(
         column["name"] == model_versions.c.workspace.name
         for column in tables.get_columns(model_versions.name)

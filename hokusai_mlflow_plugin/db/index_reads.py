@@ -1,7 +1,6 @@
 """The queries of the read routes: index range scans, joined with MLflow's live versions.
 
-The join leaves out rows that another program orphaned (R7). Pages are keyset pages: they neither
-skip nor repeat a version while others are added or deleted.
+Pages are keyset pages: they neither skip nor repeat a version while others are added or deleted.
 
 Statements are built once, at import: to build one anew for each call took longer than the database
 needs to answer it.
@@ -19,14 +18,13 @@ from sqlalchemy import (
     RowMapping,
     and_,
     bindparam,
-    func,
     or_,
     select,
-    tuple_,
 )
 
 from hokusai_mlflow_plugin.db.decision_reads import DECISION_COLUMNS, with_decisions
 from hokusai_mlflow_plugin.db.keys import ModelId
+from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX
 from hokusai_mlflow_plugin.db.mlflow_tables import (
     LIVE,
     model_version_tags,
@@ -37,9 +35,8 @@ from hokusai_mlflow_plugin.db.mlflow_tables import (
 from hokusai_mlflow_plugin.db.tables import token_index
 from hokusai_mlflow_plugin.domain.lineage import VersionKey
 
-_LIVE_INDEX = token_index.join(model_versions, same_version(token_index, model_versions))
-_DECIDED_INDEX = with_decisions(_LIVE_INDEX, token_index)
-_COLUMNS = (
+DECIDED_INDEX = with_decisions(LIVE_INDEX, token_index)
+VERSION_COLUMNS = (
     *model_versions.c,
     token_index.c.token_id,
     token_index.c.benchmark_metric,
@@ -47,13 +44,13 @@ _COLUMNS = (
     token_index.c.contributor_address,
 )
 
-_TAG_COLUMNS = (
+TAG_COLUMNS = (
     model_version_tags.c.name,
     model_version_tags.c.version,
     model_version_tags.c.key,
     model_version_tags.c.value,
 )
-_LIMIT: Any = bindparam("limit", type_=Integer)
+LIMIT: Any = bindparam("limit", type_=Integer)
 
 TagsByVersion = Mapping[VersionKey, dict[str, str]]
 
@@ -99,44 +96,7 @@ def tags_of_token_page(
     if names is not None:
         query = query.where(token_index.c.name.in_(sorted(names)))
     rows = connection.execute(query, given)
-    return _by_version(rows)
-
-
-def lineage_page(
-    connection: Connection, model: ModelId, after: int, limit: int
-) -> Sequence[RowMapping]:
-    """Live tokenised versions of a model, oldest first, from the last one up to ``after``.
-
-    The first row is the version that precedes the page, where there is one: its version is not
-    greater than ``after``.
-    """
-    given = {**_model(model), "after": after, "limit": limit + 1}
-    return connection.execute(_LINEAGE, given).mappings().all()
-
-
-def tags_of_versions(
-    connection: Connection, model: ModelId, first: int, last: int
-) -> TagsByVersion:
-    """All tags of the versions of a model from ``first`` to ``last``."""
-    rows = connection.execute(_TAGS_OF_VERSIONS, {**_model(model), "first": first, "last": last})
-    return _by_version(rows)
-
-
-def live_versions(
-    connection: Connection, workspace: str, keys: Collection[VersionKey]
-) -> frozenset[VersionKey]:
-    """Those of the versions that exist and are not deleted, tokenised or not."""
-    if not keys:
-        return frozenset()
-    wanted = sorted((key.name, key.version) for key in keys)
-    rows = connection.execute(
-        select(model_versions.c.name, model_versions.c.version).where(
-            model_versions.c.workspace == workspace,
-            tuple_(model_versions.c.name, model_versions.c.version).in_(wanted),
-            LIVE,
-        )
-    )
-    return frozenset(VersionKey(name, version) for name, version in rows)
+    return by_version(rows)
 
 
 def decided_version(
@@ -144,8 +104,8 @@ def decided_version(
 ) -> RowMapping | None:
     """A live tokenised version of a model (by default its latest) and its decision, or None."""
     query = (
-        select(*_COLUMNS, *DECISION_COLUMNS)
-        .select_from(_DECIDED_INDEX)
+        select(*VERSION_COLUMNS, *DECISION_COLUMNS)
+        .select_from(DECIDED_INDEX)
         .where(_of_model(model), LIVE)
         .order_by(token_index.c.version.desc())
         .limit(1)
@@ -163,7 +123,8 @@ def stored_name(connection: Connection, model: ModelId) -> str | None:
     return connection.scalars(query).first()
 
 
-def _by_version(rows: Any) -> TagsByVersion:
+def by_version(rows: Any) -> TagsByVersion:
+    """The tags in rows of ``TAG_COLUMNS``, by the version that they are of."""
     found: dict[VersionKey, dict[str, str]] = {}
     for name, version, key, value in rows:
         found.setdefault(VersionKey(name, version), {})[key] = value or ""
@@ -192,10 +153,6 @@ def _bound(end: str) -> tuple[Any, Any, Any]:
     return bindparam(f"{end}_time"), bindparam(f"{end}_name"), bindparam(f"{end}_version")
 
 
-def _model(model: ModelId) -> dict[str, Any]:
-    return {"workspace": model.workspace, "model": model.name}
-
-
 def _at_or_before(key: tuple[Any, Any, Any], *, inclusive: bool) -> ColumnElement[bool]:
     """Whether a row's position is before (or at) a key.
 
@@ -220,22 +177,19 @@ _OF_GIVEN_TOKEN = and_(
     token_index.c.workspace == bindparam("workspace"),
     token_index.c.token_id == bindparam("token_id"),
 )
-_OF_GIVEN_MODEL = and_(
-    token_index.c.workspace == bindparam("workspace"), token_index.c.name == bindparam("model")
-)
 
 _VERSIONS_OF_TOKEN = (
-    select(*_COLUMNS)
-    .select_from(_LIVE_INDEX)
+    select(*VERSION_COLUMNS)
+    .select_from(LIVE_INDEX)
     .where(_OF_GIVEN_TOKEN, LIVE)
     .order_by(*(column.desc() for column in _position()))
-    .limit(_LIMIT)
+    .limit(LIMIT)
 )
 _VERSIONS_OF_TOKEN_AFTER = _VERSIONS_OF_TOKEN.where(
     _at_or_before(_bound("newest"), inclusive=False)
 )
 _TAGS_OF_TOKEN_PAGE = (
-    select(*_TAG_COLUMNS)
+    select(*TAG_COLUMNS)
     .select_from(
         token_index.join(model_version_tags, same_version(token_index, model_version_tags))
     )
@@ -244,26 +198,4 @@ _TAGS_OF_TOKEN_PAGE = (
         _at_or_before(_bound("newest"), inclusive=True),
         _at_or_after(_bound("oldest")),
     )
-)
-_PRECEDING = (
-    select(func.max(token_index.c.version))
-    .select_from(_LIVE_INDEX)
-    .where(_OF_GIVEN_MODEL, token_index.c.version <= bindparam("after"), LIVE)
-    .scalar_subquery()
-)
-_LINEAGE = (
-    select(*_COLUMNS, *DECISION_COLUMNS)
-    .select_from(_DECIDED_INDEX)
-    .where(
-        _OF_GIVEN_MODEL,
-        LIVE,
-        token_index.c.version >= func.coalesce(_PRECEDING, bindparam("after", type_=Integer) + 1),
-    )
-    .order_by(token_index.c.version)
-    .limit(_LIMIT)
-)
-_TAGS_OF_VERSIONS = select(*_TAG_COLUMNS).where(
-    model_version_tags.c.workspace == bindparam("workspace"),
-    model_version_tags.c.name == bindparam("model"),
-    model_version_tags.c.version.between(bindparam("first"), bindparam("last")),
 )

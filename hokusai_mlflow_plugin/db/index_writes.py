@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
+from hokusai_mlflow_plugin.db.live_index import IS_INDEXED_AS
 from hokusai_mlflow_plugin.db.mlflow_tables import (
     DELETED_STAGE,
     LIVE,
@@ -103,9 +104,7 @@ def read_version(connection: Connection, key: VersionId) -> Version | None:
             token_index.c.benchmark_value,
             token_index.c.decision_id,
         )
-        .select_from(
-            model_versions.outerjoin(token_index, same_version(token_index, model_versions))
-        )
+        .select_from(model_versions.outerjoin(token_index, IS_INDEXED_AS))
         .where(*of_version(model_versions, key), LIVE)
     ).one_or_none()
     if row is None:

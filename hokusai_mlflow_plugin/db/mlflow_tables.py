@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     and_,
 )
+from sqlalchemy.sql.selectable import FromClause
 
 DELETED_STAGE = "Deleted_Internal"
 
@@ -81,7 +82,7 @@ LIVE = model_versions.c.current_stage != DELETED_STAGE
 """Deleting a version is soft: it keeps its row and its tags."""
 
 
-def same_version(one: Table, other: Table) -> ColumnElement[bool]:
+def same_version(one: FromClause, other: FromClause) -> ColumnElement[bool]:
     """The join condition of two tables that are keyed by model version."""
     return and_(
         one.c.workspace == other.c.workspace,

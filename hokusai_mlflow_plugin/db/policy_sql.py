@@ -60,7 +60,10 @@ def read_findings(
         policy_findings.c.creation_time == model_versions.c.creation_time,
         LIVE,
     )
-    is_tokenised = exists().where(same_version(policy_findings, token_index))
+    is_tokenised = exists().where(
+        same_version(policy_findings, token_index),
+        policy_findings.c.creation_time == token_index.c.creation_time,
+    )
     has_token = _has_token(model_version_tags, model_version_tags.c.version)
     model_has_token = _has_token(registered_model_tags, None)
     query = (

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, distinct, func, select
 
-from hokusai_mlflow_plugin.db.mlflow_tables import LIVE, model_versions, same_version
+from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.mlflow_tables import LIVE
 from hokusai_mlflow_plugin.db.tables import token_index
-
-_LIVE_INDEX = token_index.join(model_versions, same_version(token_index, model_versions))
 
 
 def tokens(
@@ -26,7 +25,7 @@ def tokens(
             func.count().label("version_count"),
             func.max(token_index.c.creation_time).label("last_registered_timestamp"),
         )
-        .select_from(_LIVE_INDEX)
+        .select_from(LIVE_INDEX)
         .where(
             token_index.c.workspace == workspace,
             token_index.c.token_id > after,
@@ -57,7 +56,7 @@ def token(connection: Connection, workspace: str, token_id: str) -> RowMapping |
             func.count().label("version_count"),
             func.max(token_index.c.creation_time).label("last_registered_timestamp"),
         )
-        .select_from(_LIVE_INDEX)
+        .select_from(LIVE_INDEX)
         .where(_of_token(workspace, token_id), LIVE)
         .group_by(token_index.c.token_id)
     )
@@ -73,7 +72,7 @@ def contributors(connection: Connection, workspace: str, token_id: str) -> Seque
             func.count().label("version_count"),
             func.max(token_index.c.creation_time).label("last_registered_timestamp"),
         )
-        .select_from(_LIVE_INDEX)
+        .select_from(LIVE_INDEX)
         .where(_of_token(workspace, token_id), address.is_not(None), LIVE)
         .group_by(address)
         .order_by(address)

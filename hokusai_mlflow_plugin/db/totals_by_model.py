@@ -10,21 +10,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
 
-from hokusai_mlflow_plugin.db.mlflow_tables import (
-    DELETED_STAGE,
-    LIVE,
-    model_versions,
-    same_version,
-)
+from hokusai_mlflow_plugin.db.live_index import IS_INDEXED_AS, LIVE_INDEX
+from hokusai_mlflow_plugin.db.mlflow_tables import DELETED_STAGE, LIVE, model_versions
 from hokusai_mlflow_plugin.db.tables import token_index
 from hokusai_mlflow_plugin.db.totals import of_prefix
 
-_LIVE_INDEX = token_index.join(model_versions, same_version(token_index, model_versions))
-_STAGE = (
-    select(model_versions.c.current_stage)
-    .where(same_version(token_index, model_versions))
-    .scalar_subquery()
-)
+_STAGE = select(model_versions.c.current_stage).where(IS_INDEXED_AS).scalar_subquery()
 """Looked up row by row: joined, PostgreSQL can choose to read all versions for one page."""
 
 _TOTALS: tuple[ColumnElement[Any], ...] = (
@@ -72,7 +63,7 @@ def models_of_token(connection: Connection, workspace: str, token_id: str) -> Se
     """The rows of :func:`models_of_tokens` for one token."""
     query = (
         select(token_index.c.token_id, token_index.c.name, *_TOTALS)
-        .select_from(_LIVE_INDEX)
+        .select_from(LIVE_INDEX)
         .where(token_index.c.workspace == workspace, token_index.c.token_id == token_id, LIVE)
         .group_by(token_index.c.token_id, token_index.c.name)
         .order_by(token_index.c.name)
@@ -87,7 +78,7 @@ def contributors_by_model(
     address = token_index.c.contributor_address
     query = (
         select(address, token_index.c.name, *_TOTALS)
-        .select_from(_LIVE_INDEX)
+        .select_from(LIVE_INDEX)
         .where(
             token_index.c.workspace == workspace,
             token_index.c.token_id == token_id,

@@ -6,12 +6,12 @@ Source: design section 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db import index_reads
+from hokusai_mlflow_plugin.db import index_reads, lineage_reads
 from hokusai_mlflow_plugin.db.index_reads import TagsByVersion
 from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.domain.errors import (
@@ -20,22 +20,15 @@ from hokusai_mlflow_plugin.domain.errors import (
     TokenNotFound,
     Violation,
 )
-from hokusai_mlflow_plugin.domain.lineage import (
-    VersionKey,
-    copied_from,
-    named_previous,
-    parent_of,
-)
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tags import Context, check_registration
 from hokusai_mlflow_plugin.domain.tokens import check_token_id, is_token_prefix, shown
+from hokusai_mlflow_plugin.services import lineage as lineage_items
 from hokusai_mlflow_plugin.services import pages, token_totals, visibility
-from hokusai_mlflow_plugin.services.deltaone import decision_json
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 DEFAULT_MAX_RESULTS = 100
 MAX_RESULTS = 1000
-MAX_ANCESTOR_DEPTH = 32
 
 Json = dict[str, Any]
 
@@ -73,7 +66,7 @@ def list_by_token(
     page = rows[:max_results]
     names = None if visible.all else {row["name"] for row in page}
     tags = index_reads.tags_of_token_page(connection, workspace, token_id, page, names)
-    answer: Json = {"model_versions": [_model_version(row, tags) for row in page]}
+    answer: Json = {"model_versions": [lineage_items.model_version(row, tags) for row in page]}
     if len(rows) > max_results:
         answer["next_page_token"] = pages.encode(question, _position(page[-1]))
     return answer
@@ -92,7 +85,7 @@ def lineage(
 
     Shape: ``lineage``, ``next_page_token`` where there are more, and with ``include_ancestors``
     also ``ancestors``: the tokenised versions of other models that these descend from, nearest
-    first, at most 32 generations.
+    first, at most 32 generations and 1,000 versions.
 
     Raises:
         InvalidRequest: A parameter cannot be used.
@@ -103,7 +96,7 @@ def lineage(
     question = ("lineage", name)
     position = pages.decode(page_token, question, (int,))
     after = 0 if position is None else int(position[0])
-    rows = index_reads.lineage_page(connection, model, after, max_results + 1)
+    rows = lineage_reads.lineage_page(connection, model, after, max_results + 1)
     stored = rows[0]["name"] if rows else index_reads.stored_name(connection, model)
     if stored is None or stored not in visible:
         raise ModelNotFound(name)
@@ -112,19 +105,20 @@ def lineage(
         if rows[0]["name"].casefold() != name.casefold():
             raise ModelNotFound(name)
         name = rows[0]["name"]
-    preceding = _key(rows[0]) if rows and rows[0]["version"] <= after else None
+    preceding = lineage_items.key_of(rows[0]) if rows and rows[0]["version"] <= after else None
     following = rows[1:] if preceding else rows
     page = following[:max_results]
     tags: TagsByVersion = {}
     if page:
         first, last = page[0]["version"], page[-1]["version"]
-        tags = index_reads.tags_of_versions(connection, model, first, last)
-    items = _items(connection, workspace, page, tags, preceding, visible)
+        tags = lineage_reads.tags_of_versions(connection, model, first, last)
+    rows_of_page = lineage_items.consecutive(page, preceding)
+    items = lineage_items.items(connection, workspace, rows_of_page, tags, visible)
     answer: Json = {"lineage": items}
     if len(following) > max_results:
         answer["next_page_token"] = pages.encode(question, (page[-1]["version"],))
     if include_ancestors:
-        answer["ancestors"] = _ancestors(connection, workspace, name, items, visible)
+        answer["ancestors"] = lineage_items.ancestors(connection, workspace, name, items, visible)
     return answer
 
 
@@ -212,111 +206,3 @@ def _require_max_results(max_results: int) -> None:
 
 def _position(row: RowMapping) -> tuple[int, str, int]:
     return row["creation_time"], row["name"], row["version"]
-
-
-def _key(row: RowMapping) -> VersionKey:
-    return VersionKey(row["name"], row["version"])
-
-
-def _items(
-    connection: Connection,
-    workspace: str,
-    rows: Iterable[RowMapping],
-    tags: TagsByVersion,
-    preceding: VersionKey | None,
-    visible: Visible,
-) -> list[Json]:
-    """Lineage items of consecutive versions of one model.
-
-    A parent in a model that the asker may not read is passed over as one that is gone.
-    """
-    rows = list(rows)
-    named = {
-        key
-        for row in rows
-        for key in (
-            named_previous(tags.get(_key(row), {}), _key(row)),
-            copied_from(row["source"]),
-        )
-        if key is not None and key.name in visible
-    }
-    live = index_reads.live_versions(connection, workspace, named)
-    items = []
-    for row in rows:
-        key = _key(row)
-        parent = parent_of(key, tags.get(key, {}), row["source"], preceding, live)
-        items.append(
-            {
-                "model_version": _model_version(row, tags),
-                "token_id": row["token_id"],
-                "benchmark_metric": row["benchmark_metric"],
-                "benchmark_value": row["benchmark_value"],
-                "contributor_address": row["contributor_address"],
-                "decision": decision_json(row, visible),
-                "parent": None
-                if parent is None
-                else {
-                    "name": parent.name,
-                    "version": str(parent.version),
-                    "relation": parent.relation,
-                },
-            }
-        )
-        preceding = key
-    return items
-
-
-def _ancestors(
-    connection: Connection, workspace: str, name: str, items: Iterable[Json], visible: Visible
-) -> list[Json]:
-    """Items of other models reached over parents, generation by generation; cycles end."""
-    seen: set[VersionKey] = set()
-    found: list[Json] = []
-    wanted = _parents_elsewhere(items, name, seen)
-    for _generation in range(MAX_ANCESTOR_DEPTH):
-        if not wanted:
-            break
-        seen |= wanted
-        generation: list[Json] = []
-        for key in sorted(wanted):
-            generation.extend(_item_with_parent(connection, workspace, key, visible))
-        found.extend(generation)
-        wanted = _parents_elsewhere(generation, name, seen)
-    return found
-
-
-def _item_with_parent(
-    connection: Connection, workspace: str, key: VersionKey, visible: Visible
-) -> list[Json]:
-    rows = index_reads.lineage_page(connection, ModelId(workspace, key.name), key.version - 1, 1)
-    preceding = _key(rows[0]) if rows and rows[0]["version"] < key.version else None
-    own = [row for row in rows if row["version"] == key.version]
-    model = ModelId(workspace, key.name)
-    tags = index_reads.tags_of_versions(connection, model, key.version, key.version)
-    return _items(connection, workspace, own, tags, preceding, visible)
-
-
-def _parents_elsewhere(items: Iterable[Json], name: str, seen: set[VersionKey]) -> set[VersionKey]:
-    parents = (item["parent"] for item in items if item["parent"])
-    keys = {VersionKey(parent["name"], int(parent["version"])) for parent in parents}
-    return {key for key in keys if key.name != name} - seen
-
-
-def _model_version(row: RowMapping, tags: TagsByVersion) -> Json:
-    """A version in the JSON of MLflow's own registry API, which leaves out what is not set."""
-    fields = {
-        "name": row["name"],
-        "version": str(row["version"]),
-        "creation_timestamp": row["creation_time"],
-        "last_updated_timestamp": row["last_updated_time"],
-        "user_id": row["user_id"],
-        "current_stage": row["current_stage"],
-        "description": row["description"],
-        "source": row["source"],
-        "run_id": row["run_id"],
-        "status": row["status"],
-        "status_message": row["status_message"] or None,
-        "run_link": row["run_link"],
-        "tags": [{"key": k, "value": v} for k, v in tags.get(_key(row), {}).items()] or None,
-    }
-    return {name: value for name, value in fields.items() if value is not None}

@@ -26,7 +26,7 @@ from hokusai_mlflow_plugin.domain.delta import (
     Verdict,
     decide,
 )
-from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, TagsRefused, Violation
+from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, TagsLocked, TagsRefused, Violation
 from hokusai_mlflow_plugin.domain.lineage import copied_from
 from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Direction
 from hokusai_mlflow_plugin.domain.tags import TokenTags
@@ -49,6 +49,8 @@ class Judge:
     logged_metric: LoggedMetric
     heard: Callable[[Mapping[str, object]], None] = lambda _decision: None
     """Told of each decision when it is recorded, before its transaction is committed."""
+    let_pass: Callable[[VersionId, TagsRefused | TagsLocked], None] = lambda _key, _refusal: None
+    """Told likewise of what the audit policy does not refuse; version 0 is the model itself."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def _require_evidence(
         return
     if finding.evidence is Evidence.MISMATCH:
         code = "run_evidence_mismatch"
-        problem = f"its run {version.run_id} logged {finding.logged}"
+        problem = f"its run {version.run_id} logged another value"  # who may read it knows which
     else:
         code = "run_evidence_missing"
         problem = "it names no run of this server that logged the metric"

@@ -159,6 +159,7 @@ def _judge_write(connection: Connection, judge: Judge, version: Version, write: 
             raise
         index_writes.remove(connection, version.id)
         policy.record(connection, version.id, version.creation_time_ms, refusal)
+        judge.let_pass(version.id, refusal)
     else:
         if audited:
             policy_sql.remove(connection, version.id)
@@ -239,7 +240,9 @@ def _apply_model(connection: Connection, judge: Judge, model: ModelId) -> None:
     except TagsRefused as refusal:
         if judge.settings.policy is not Policy.AUDIT:
             raise
-        policy.record_model(connection, model, refusal)
+        key = VersionId(model.workspace, model.name, policy_sql.OF_MODEL)
+        policy.record(connection, key, 0, refusal)
+        judge.let_pass(key, refusal)
 
 
 def _check_model(connection: Connection, model: ModelId) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db import policy_sql
-from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
+from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest, TagsLocked, TagsRefused
 from hokusai_mlflow_plugin.services import pages
 
@@ -27,7 +27,14 @@ def record(
     creation_time_ms: int,
     refusal: TagsRefused | TagsLocked,
 ) -> None:
-    """Put a would-be refusal on record, in the transaction of the write that passed."""
+    """Put a would-be refusal on record, in the transaction of the write that passed.
+
+    Args:
+        connection: The connection of that transaction.
+        key: The version; with number ``policy_sql.OF_MODEL`` the registered model itself.
+        creation_time_ms: The version's; 0 for a model.
+        refusal: What another policy would have answered.
+    """
     policy_sql.put(
         connection,
         {
@@ -40,11 +47,6 @@ def record(
             "found_time": time.time_ns() // 1_000_000,
         },
     )
-
-
-def record_model(connection: Connection, model: ModelId, refusal: TagsRefused) -> None:
-    """Put a would-be refusal of a registered model's own token on record."""
-    record(connection, VersionId(model.workspace, model.name, policy_sql.OF_MODEL), 0, refusal)
 
 
 def codes_of(refusal: TagsRefused | TagsLocked) -> list[str]:

@@ -1,8 +1,10 @@
-"""One line for each refused write and each decision, in the log ``hokusai.registry``.
+"""One line for each refused write, each that the audit policy let pass, and each decision.
+
+They go to the log ``hokusai.registry``.
 
 A line is one JSON object in ASCII, so that no name or tag can break or forge a line. It names the
-rules that were broken, never the values that a user wrote. Decisions are logged when their
-transaction has been committed: one that was rolled back was never taken.
+rules that were broken, never the values that a user wrote. What is part of a transaction is logged
+when that has been committed: a decision that was rolled back was never taken.
 """
 
 from __future__ import annotations
@@ -10,17 +12,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import event
 
-from hokusai_mlflow_plugin.domain.errors import (
-    ConcurrentWrite,
-    HokusaiError,
-    TagsLocked,
-    TagsRefused,
-)
+from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.domain.errors import HokusaiError, TagsLocked, TagsRefused
 from hokusai_mlflow_plugin.services.decisions import Judge
 from hokusai_mlflow_plugin.services.indexing import Changes
 from hokusai_mlflow_plugin.services.policy import codes_of
@@ -29,20 +27,30 @@ from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 LOGGER_NAME = "hokusai.registry"
 REFUSED = "refused"
+LET_PASS = "let_pass"
 DECIDED = "decided"
 
 observers: list[Callable[[str, Mapping[str, Any]], None]] = []
 """Told of every line, such as the counters of the metrics: what happened, and its facts."""
 
-_DECIDED_ROWS = "hokusai_decided"
+_HEARD = "hokusai_heard"
+_OF_DECISION = ("token_id", "benchmark_metric", "outcome", "improvement_pp", "decision_id")
 
 _logger = logging.getLogger(LOGGER_NAME)
 
 
 def overheard(session: HokusaiSession) -> Judge:
-    """The session's judge, whose decisions are logged once the session has committed."""
-    rows: list[Mapping[str, Any]] = session.info.setdefault(_DECIDED_ROWS, [])
-    return replace(session.judge, heard=rows.append)
+    """The session's judge; what it does is logged once the session has committed."""
+    lines: list[tuple[str, Mapping[str, Any]]] = session.info.setdefault(_HEARD, [])
+
+    def heard(decision: Mapping[str, object]) -> None:
+        lines.append((DECIDED, {**_place(decision), **{k: decision[k] for k in _OF_DECISION}}))
+
+    def let_pass(key: VersionId, refusal: TagsRefused | TagsLocked) -> None:
+        facts = {"outcome": _outcome(refusal), "rules": _rules(refusal)}
+        lines.append((LET_PASS, {**_place(asdict(key)), **facts}))
+
+    return replace(session.judge, heard=heard, let_pass=let_pass)
 
 
 def refused(changes: Changes, error: HokusaiError) -> None:
@@ -51,7 +59,7 @@ def refused(changes: Changes, error: HokusaiError) -> None:
         REFUSED,
         {
             **_first_touched(changes),
-            "outcome": "invalid" if isinstance(error, TagsRefused) else "conflict",
+            "outcome": _outcome(error),
             "rules": _rules(error),
         },
     )
@@ -59,32 +67,31 @@ def refused(changes: Changes, error: HokusaiError) -> None:
 
 @event.listens_for(HokusaiSession, "after_commit")
 def _committed(session: HokusaiSession) -> None:
-    for row in session.info.pop(_DECIDED_ROWS, ()):
-        _write(
-            DECIDED,
-            {
-                "workspace": row["workspace"],
-                "model": row["name"],
-                "version": row["version"],
-                "token_id": row["token_id"],
-                "benchmark_metric": row["benchmark_metric"],
-                "outcome": row["outcome"],
-                "improvement_pp": row["improvement_pp"],
-                "decision_id": row["decision_id"],
-            },
-        )
+    for what, facts in session.info.pop(_HEARD, ()):
+        _write(what, facts)
 
 
 @event.listens_for(HokusaiSession, "after_rollback")
 def _rolled_back(session: HokusaiSession) -> None:
-    session.info.pop(_DECIDED_ROWS, None)
+    session.info.pop(_HEARD, None)
+
+
+def _place(row: Mapping[str, object]) -> dict[str, object]:
+    """Where it was; the version is null where it is about the registered model itself."""
+    return {
+        "workspace": row["workspace"],
+        "model": row["name"],
+        "version": row["version"] or None,
+    }
+
+
+def _outcome(error: HokusaiError) -> str:
+    return "invalid" if isinstance(error, TagsRefused) else "conflict"
 
 
 def _rules(error: HokusaiError) -> list[str]:
     """The codes of the rules that a refused write broke."""
-    if isinstance(error, (TagsRefused, TagsLocked)):
-        return codes_of(error)
-    return ["concurrent_write" if isinstance(error, ConcurrentWrite) else "other"]
+    return codes_of(error) if isinstance(error, (TagsRefused, TagsLocked)) else ["other"]
 
 
 def _first_touched(changes: Changes) -> dict[str, Any]:

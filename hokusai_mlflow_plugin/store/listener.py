@@ -15,7 +15,7 @@ from sqlalchemy.orm import UOWTransaction
 
 from hokusai_mlflow_plugin.db.index_writes import Version, is_deleted_stage
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
-from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, HokusaiError
 from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, RULED_TAGS
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import indexing
@@ -54,7 +54,8 @@ def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
     try:
         indexing.apply(session.connection(), audit_log.overheard(session), changes)
     except HokusaiError as error:
-        audit_log.refused(changes, error)
+        if not isinstance(error, ConcurrentWrite):  # that is begun again
+            audit_log.refused(changes, error)
         raise translate(error) from error
 
 

@@ -332,14 +332,15 @@ def auth_can_read(username: str, name: str) -> bool:
     return not by_roles or bool(auth._graphql_can_read_model(name, username))
 
 
-def auth_withheld_fields(username: str) -> frozenset[str]:
+def auth_withheld_fields(username: str) -> frozenset[str] | None:
     """Fields of a version that a user may not see, because they tell of its run or logged model.
 
-    As ``_withhold_denied_version_siblings`` has it (MLflow 3.17).
+    As ``_withhold_denied_version_siblings`` has it (MLflow 3.17). None where MLflow does not look,
+    and also takes a version of a run that its sender may not read.
     """
     auth = auth_module()
     fields_by_type = getattr(auth, "_MODEL_VERSION_SIBLING_FIELDS", None)
     if fields_by_type is None:
-        return frozenset()
+        return None
     denied = auth._denied_sibling_tiers(username, tuple(fields_by_type))
     return frozenset(field for each in denied for field in fields_by_type[each])

@@ -105,6 +105,11 @@ def retry_lost_races(store_class: C) -> C:
 def _retried(write: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(write)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return _again(write, *args, **kwargs)
+        try:
+            return _again(write, *args, **kwargs)
+        except Exception as error:
+            if is_lost_race(error):
+                _logger.warning("%s gives up: others were faster each time.", write.__name__)
+            raise
 
     return wrapper

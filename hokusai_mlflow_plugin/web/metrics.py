@@ -48,7 +48,11 @@ def count_requests(app: Flask, endpoint_prefix: str, outbox_age: OutboxAge) -> O
         ("route", "method", "status"),
     )
     refusals = Counter("hokusai_refusals", "Refused writes, by the rule they broke.", ("rule",))
+    passes = Counter(
+        "hokusai_let_pass", "Writes that policy audit did not refuse, by the rule.", ("rule",)
+    )
     decisions = Counter("hokusai_decisions", "Decisions on versions, by outcome.", ("outcome",))
+    by_event = {"refused": refusals, "let_pass": passes}
     age = Gauge(
         "hokusai_outbox_age_seconds",
         "How long the oldest reward event has waited for its delivery.",
@@ -69,11 +73,11 @@ def count_requests(app: Flask, endpoint_prefix: str, outbox_age: OutboxAge) -> O
             seconds.labels(*labels).observe(time.perf_counter() - began_s)
         return response
 
-    def observe(_what: str, facts: Mapping[str, Any]) -> None:
-        for rule in facts.get("rules", ()):
-            refusals.labels(rule).inc()
-        if "rules" not in facts:
+    def observe(what: str, facts: Mapping[str, Any]) -> None:
+        if what == "decided":
             decisions.labels(facts["outcome"]).inc()
+        for rule in facts.get("rules", ()):
+            by_event[what].labels(rule).inc()
 
     app.before_request(begin)
     app.after_request(end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from hokusai_mlflow_plugin.domain.tokens import MAX_LENGTH
 from hokusai_mlflow_plugin.services.catalogue import DEFAULT_MAX_RESULTS, MAX_RESULTS
@@ -120,7 +120,11 @@ class Tag(Parameters):
 
 
 class ValidateTags(Parameters):
-    tags: Annotated[list[Tag], Field(description="The tags of a version to be registered.")]
+    tags: Annotated[
+        list[Tag],
+        FailFast(),  # a body of half a million faults would take most of a gigabyte
+        Field(description="The tags of a version to be registered."),
+    ]
 
 
 class Detect(Parameters):

@@ -35,6 +35,7 @@ def test_database_that_does_not_answer(command, scheme):
         "oracle+nonsense://user:s3cret@host/x",
         "postgresql://user:s3cret@host:port/x",
         "postgresql+psycopg://user:has@s3cret@host/x",
+        f"mysql+pymysql://user:s3cret@{NOBODY}/x?unknown=1",
     ],
 )
 def test_uri_that_is_none(uri):

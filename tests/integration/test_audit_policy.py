@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -43,6 +44,20 @@ def test_a_bad_version_passes_and_is_on_record(audited):
     assert audited.get_model_version("m", "1").tags == {TOKEN: "img_001", VALUE: "nan"}
     assert tokenised(audited) == []
     assert_index_is_truth(audited)
+
+
+def test_what_passes_is_in_the_log(audited, caplog):
+    """One line for each write that another policy would refuse, without the values."""
+    with caplog.at_level("INFO", logger="hokusai.registry"):
+        create_version(audited, "m", {TOKEN: "img_001", VALUE: "nan"})
+        set_model_tag(audited, "m", TOKEN, "img_002")
+    lines = [json.loads(record.message) for record in caplog.records]
+    codes = ["benchmark_value_invalid", "required_tag_missing", "token_id_invalid"]
+    place = {"event": "let_pass", "user": None, "workspace": "default", "model": "m"}
+    assert lines == [
+        {**place, "version": 1, "outcome": "invalid", "rules": codes},
+        {**place, "version": None, "outcome": "invalid", "rules": ["token_id_invalid"]},
+    ]
 
 
 def test_a_good_version_is_as_always(audited):

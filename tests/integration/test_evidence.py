@@ -160,7 +160,7 @@ def test_required_evidence(registry, logged):
     run_id = logged(accuracy=0.87)
     register(store, "0.87", run_id)
     assert decision(store)["evidence"] == "run_backed"
-    with refused(store, "'0.88' of accuracy has no run evidence", run_id, "logged 0.87"):
+    with refused(store, "'0.88' of accuracy has no run evidence", run_id, "another value"):
         register(store, "0.88", run_id)
     for other in (None, 32 * "0", logged(recall=0.88)):
         with refused(store, "names no run of this server that logged the metric"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from mlflow.exceptions import MlflowException
-from sqlalchemy import text
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
+from sqlalchemy import String, cast, literal, text, update
 from support.bulk import seed_versions
 from support.registry import TOKEN, create_model, create_version, set_tag, token_tags
+from support.statements import statements
 
 from hokusai_mlflow_plugin.services import catalogue
 
@@ -205,6 +209,25 @@ def test_ancestors_in_a_cycle(client, store):
         )
     assert ancestors(store, "a") == [("b", 1)]
     assert ancestors(store, "b") == [("a", 2)]
+
+
+def test_many_ancestors_cost_few_statements(store):
+    """A generation is read at once, and at most 1,000 ancestors are shown, the nearest ones."""
+    seed_versions(store, 1800, names=("research", "staging", "model"))
+    with store.engine.begin() as connection:
+        for name, origin in (("staging", "research"), ("model", "staging")):
+            connection.execute(
+                update(SqlModelVersion)
+                .where(SqlModelVersion.name == name)
+                .values(
+                    source=literal(f"models:/{origin}/") + cast(SqlModelVersion.version, String(9))
+                )
+            )
+    with statements(store.engine) as sent:
+        answer = lineage(store, max_results=1000, include_ancestors=True)
+    names = Counter(item["model_version"]["name"] for item in answer["ancestors"])
+    assert names == {"staging": 600, "research": 400}
+    assert len(sent) < 20
 
 
 def test_depth_is_bounded(client, store):

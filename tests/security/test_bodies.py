@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -159,6 +160,23 @@ def test_compressed_bomb_is_not_unpacked(server: Server, pack: object) -> None:
     assert _memory(server) - before < 64 * MIB
 
 
+@pytest.mark.parametrize("fault", ["1", "{}"], ids=["numbers", "objects"])
+def test_half_a_million_faults_do_not_fill_the_memory(server: Server, fault: str) -> None:
+    """The first fault of a list ends the check: each one more would cost a kilobyte."""
+    count = (MAX_BODY_BYTES - 20) // (len(fault) + 1)
+    body = b'{"tags": [' + b",".join([fault.encode()] * count) + b"]}"
+    _send_and_refuse(server, b'{"tags": [1]}')
+    before = _peak_memory(server)
+    _send_and_refuse(server, body)
+    assert _peak_memory(server) - before < 128 * MIB
+
+
+def _send_and_refuse(server: Server, body: bytes) -> None:
+    status, _headers, answer = server.raw("POST", TARGET, body, JSON)
+    assert status == 400
+    assert "tags.0" in error_of(answer)["message"]
+
+
 def test_memory_stays_bounded_under_large_bodies(server: Server) -> None:
     """Bodies of 48 MiB, again and again, do not stay in memory nor pass through it."""
     _send_large_body(server)
@@ -176,14 +194,24 @@ def _send_large_body(server: Server) -> None:
 
 def _memory(server: Server) -> int:
     """Bytes that the server's processes hold."""
+    return sum(process.memory_info().rss for process in _processes(server))
+
+
+def _peak_memory(server: Server) -> int:
+    """Bytes that the server's processes held at most since they began (Linux)."""
+    status = (Path(f"/proc/{process.pid}/status") for process in _processes(server))
+    peaks = (re.search(r"VmHWM:\s+(\d+) kB", each.read_text()) for each in status)
+    return sum(int(peak[1]) * 1024 for peak in peaks if peak)
+
+
+def _processes(server: Server) -> set[psutil.Process]:
     port = int(server.url.rpartition(":")[2])
     processes = [
         process
         for process in psutil.process_iter(["cmdline"])
         if str(port) in " ".join(process.info["cmdline"] or ())
     ]
-    family = {each for one in processes for each in (one, *one.children(recursive=True))}
-    return sum(each.memory_info().rss for each in family)
+    return {each for one in processes for each in (one, *one.children(recursive=True))}
 
 
 def test_seeded_registry_is_untouched(server: Server, tmp_path: Path) -> None:

@@ -121,6 +121,33 @@ def test_writes_are_judged_in_their_workspace(server):
         assert client.search_model_versions("name = 'bound'") == []
 
 
+@pytest.mark.parametrize("tags", [{}, token_tags(**{VALUE: "0.7"})], ids=["plain", "tokenised"])
+def test_workspace_made_anew(server, tags):
+    """Deleting a workspace with all that is in it leaves nothing that a namesake would inherit.
+
+    MLflow deletes by SQL that the plugin does not hear: the old index row stays, but is of a
+    version with another creation time.
+    """
+    client, url = client_of(server), f"{server.uri}/api/3.0/mlflow/workspaces/team-c"
+    client.create_workspace("team-c")
+    register(server, "team-c", "heir", "0.5", hokusai_token_id="HEIR-001", contributor="alice")
+    assert requests.delete(url, params={"mode": "CASCADE"}, timeout=60).ok
+    client.create_workspace("team-c")
+    try:
+        with WorkspaceContext("team-c"):
+            client.create_registered_model("heir")
+            client.create_model_version("heir", SOURCE, tags={**tags})
+        assert values_of(server, "team-c", "HEIR-001") == []
+        ask(server, "team-c", "tokens/get", 404, token_id="HEIR-001")
+        found = ask(server, "team-c", "deltaone/detect", name="heir")["decision"]
+        assert (found and (found["value"], found["outcome"])) == (
+            ("0.7", "baseline") if tags else None
+        )
+        assert values_of(server, "team-c", "IMG-001") == (["0.7"] if tags else [])
+    finally:
+        assert requests.delete(url, params={"mode": "CASCADE"}, timeout=60).ok
+
+
 def test_switching_on_and_off(tmp_path):
     """What was there belongs to the default workspace; going back is for MLflow to refuse.
 

@@ -1,0 +1,25 @@
+"""The token index, joined with the live versions that its rows are of.
+
+The join leaves out rows that another program orphaned (R7), also where a new version has taken the
+place of an old one: deleting a workspace and making it anew gives names and numbers away again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func
+
+from hokusai_mlflow_plugin.db.mlflow_tables import model_versions, same_version
+from hokusai_mlflow_plugin.db.tables import token_index
+
+
+def is_indexed_as(versions: Any, index: Any) -> ColumnElement[bool]:
+    """Whether an index row is of a version, and not of an earlier one with its name and number."""
+    created = func.coalesce(versions.c.creation_time, 0)
+    return and_(same_version(index, versions), index.c.creation_time == created)
+
+
+IS_INDEXED_AS = is_indexed_as(model_versions, token_index)
+LIVE_INDEX = token_index.join(model_versions, IS_INDEXED_AS)
+"""To be restricted to ``mlflow_tables.LIVE``."""
