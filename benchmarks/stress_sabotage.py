@@ -18,32 +18,51 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-SABOTAGE = {
+Edit = tuple[str, str, str]
+"""A file, what it says, and what it is to say instead."""
+
+SABOTAGE: dict[str, tuple[Edit, ...]] = {
     "no-model-lock": (
-        "db/index_writes.py",
-        "    for model in sorted(models):\n        _begin_writing(connection)\n",
-        "    for model in ():\n        _begin_writing(connection)\n",
+        (
+            "db/index_writes.py",
+            "    for model in sorted(models):\n        _begin_writing(connection)\n",
+            "    for model in ():\n        _begin_writing(connection)\n",
+        ),
     ),
     "no-second-look": (
-        "services/indexing.py",
-        "    for key in sorted(changes.staged):\n",
-        "    for key in ():\n",
+        (
+            "services/indexing.py",
+            "    for key in sorted(changes.staged):\n",
+            "    for key in ():\n",
+        ),
     ),
+    # Without the first alone nothing is wrong: the unique id of an event refuses the second one.
     "no-compare-and-swap": (
-        "db/series_sql.py",
-        ".where(*of_series(series, key), series.c.head_decision_id == old_decision_id)",
-        ".where(*of_series(series, key))",
+        (
+            "db/series_sql.py",
+            ".where(*of_series(series, key), series.c.head_decision_id == old_decision_id)",
+            ".where(*of_series(series, key))",
+        ),
+        (
+            "services/ledger.py",
+            "str(uuid.uuid5(uuid.UUID(tail.ledger_id), rfc8785.dumps(step).decode()))",
+            "str(uuid.uuid4())",
+        ),
     ),
     "no-read-committed": (
-        "store/session.py",
-        'engine.execution_options(isolation_level="READ COMMITTED")',
-        "engine.execution_options()",
+        (
+            "store/session.py",
+            'engine.execution_options(isolation_level="READ COMMITTED")',
+            "engine.execution_options()",
+        ),
     ),
-    "no-retries": ("store/retries.py", "_ATTEMPTS = 6\n", "_ATTEMPTS = 1\n"),
+    "no-retries": (("store/retries.py", "_ATTEMPTS = 6\n", "_ATTEMPTS = 1\n"),),
     "no-check-of-deleted-tags": (
-        "store/listener.py",
-        "_add_tag_writes(changes, created, (*session.new, *session.deleted))",
-        "_add_tag_writes(changes, created, session.new)",
+        (
+            "store/listener.py",
+            "_add_tag_writes(changes, created, (*session.new, *session.deleted))",
+            "_add_tag_writes(changes, created, session.new)",
+        ),
     ),
 }
 
@@ -59,7 +78,8 @@ def main() -> int:
         for part in ("hokusai_mlflow_plugin", "migrations", "benchmarks"):
             ignored = shutil.ignore_patterns("__pycache__", "results")
             shutil.copytree(ROOT / part, copy / part, ignore=ignored)
-        _break(copy / "hokusai_mlflow_plugin", *SABOTAGE[arguments.sabotage])
+        for edit in SABOTAGE[arguments.sabotage]:
+            _break(copy / "hokusai_mlflow_plugin", *edit)
         stress = subprocess.run(
             [sys.executable, str(copy / "benchmarks" / "stress.py"), *options],
             env={**os.environ, "PYTHONPATH": str(copy)},
