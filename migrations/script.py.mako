@@ -16,6 +16,7 @@ branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
 
+# A migration that is killed runs again: its steps are those of hokusai_mlflow_plugin.db.steps.
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
 

@@ -6,7 +6,7 @@ Source: design section 4. MLflow's tables and its own version table are never to
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,37 +109,50 @@ def exclusively(engine: Engine) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _exclusive(engine: Engine) -> Iterator[Connection]:
+def _exclusive(engine: Engine) -> AbstractContextManager[Connection]:
     """One connection in one transaction, with every other process's migrations shut out.
 
     PostgreSQL's advisory lock and MySQL's GET_LOCK end with the connection; SQLite and SQL Server
     are locked by the transaction itself.
     """
-    dialect = engine.dialect.name
-    if dialect == "sqlite":
-        with _sqlite_exclusive(engine) as connection:
-            yield connection
-        return
+    exclusive = {
+        "sqlite": _sqlite_exclusive,
+        "mysql": _mysql_exclusive,
+        "mariadb": _mysql_exclusive,
+    }.get(engine.dialect.name, _transaction_exclusive)
+    return exclusive(engine)
+
+
+@contextmanager
+def _transaction_exclusive(engine: Engine) -> Iterator[Connection]:
+    """A transaction that holds a lock of PostgreSQL or SQL Server until it ends."""
     with engine.begin() as connection:
-        if dialect == "postgresql":
+        if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
-            yield connection
-        elif dialect in ("mysql", "mariadb"):
-            parameters = {"name": _LOCK_NAME, "timeout": _LOCK_TIMEOUT_S}
-            get_lock = text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :timeout)")
-            got = connection.scalar(get_lock, parameters)
-            if got != 1:
-                raise SchemaMismatch("Another process has been migrating for five minutes.")
-            try:
-                yield connection
-            finally:
-                release_lock = text(f"SELECT RELEASE_LOCK({_MYSQL_LOCK})")
-                connection.execute(release_lock, {"name": _LOCK_NAME})
         else:
             lock = "EXEC sp_getapplock @Resource = :name, @LockMode = 'Exclusive'"
             connection.execute(text(lock), {"name": _LOCK_NAME})
-            yield connection
+        yield connection
+
+
+@contextmanager
+def _mysql_exclusive(engine: Engine) -> Iterator[Connection]:
+    """A transaction within a lock of the connection's, which is given back after the commit.
+
+    Given back earlier, the next process would not yet see the last migration, and run it again.
+    """
+    with engine.connect() as connection:
+        parameters = {"name": _LOCK_NAME, "timeout": _LOCK_TIMEOUT_S}
+        with connection.begin():
+            got = connection.scalar(text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :timeout)"), parameters)
+        if got != 1:
+            raise SchemaMismatch("Another process has been migrating for five minutes.")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            release_lock = text(f"SELECT RELEASE_LOCK({_MYSQL_LOCK})")
+            connection.execute(release_lock, {"name": _LOCK_NAME})
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from hokusai_mlflow_plugin.db import steps
 from hokusai_mlflow_plugin.db.types import as_in_mlflow, exact_string
 
 revision = "0002"
@@ -22,8 +23,8 @@ def upgrade() -> None:
     connection = op.get_bind()
     workspace = as_in_mlflow(connection, "workspace", 63)
     name = as_in_mlflow(connection, "name", 256)
-    op.add_column("hokusai_token_index", sa.Column("decision_id", exact_string(36)))
-    op.create_table(
+    steps.add_column("hokusai_token_index", sa.Column("decision_id", exact_string(36)))
+    steps.create_table(
         "hokusai_series",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("token_id", exact_string(64), nullable=False),
@@ -36,7 +37,7 @@ def upgrade() -> None:
             "workspace", "token_id", "benchmark_metric", name="pk_hokusai_series"
         ),
     )
-    op.create_table(
+    steps.create_table(
         "hokusai_decisions",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("decision_id", exact_string(36), nullable=False),
@@ -58,15 +59,15 @@ def upgrade() -> None:
         sa.Column("decided_time", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "decision_id", name="pk_hokusai_decisions"),
     )
-    op.create_index(
+    steps.create_index(
         "ix_hokusai_decisions_version", "hokusai_decisions", ["workspace", "name", "version"]
     )
-    op.create_index(
+    steps.create_index(
         "ix_hokusai_decisions_baseline",
         "hokusai_decisions",
         ["workspace", "baseline_decision_id"],
     )
-    op.create_table(
+    steps.create_table(
         "hokusai_reward_ledgers",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("ledger_id", exact_string(36), nullable=False),
@@ -74,7 +75,7 @@ def upgrade() -> None:
         sa.Column("last_hash", exact_string(64), nullable=False),
         sa.PrimaryKeyConstraint("workspace", name="pk_hokusai_reward_ledgers"),
     )
-    op.create_table(
+    steps.create_table(
         "hokusai_reward_events",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
@@ -88,18 +89,18 @@ def upgrade() -> None:
         sa.Column("hash", exact_string(64), nullable=False),
         sa.PrimaryKeyConstraint("workspace", "sequence", name="pk_hokusai_reward_events"),
     )
-    op.create_index(
+    steps.create_index(
         "uq_hokusai_reward_events_event_id",
         "hokusai_reward_events",
         ["workspace", "event_id"],
         unique=True,
     )
-    op.create_index(
+    steps.create_index(
         "ix_hokusai_reward_events_token",
         "hokusai_reward_events",
         ["workspace", "token_id", "sequence"],
     )
-    op.create_table(
+    steps.create_table(
         "hokusai_reward_deliveries",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
@@ -109,12 +110,12 @@ def upgrade() -> None:
         sa.Column("replayed_after", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "sequence", name="pk_hokusai_reward_deliveries"),
     )
-    op.create_index(
+    steps.create_index(
         "ix_hokusai_reward_deliveries_due",
         "hokusai_reward_deliveries",
         ["status", "next_attempt_time"],
     )
-    op.create_table(
+    steps.create_table(
         "hokusai_reward_attempts",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
@@ -137,6 +138,5 @@ def downgrade() -> None:
         "hokusai_decisions",
         "hokusai_series",
     ):
-        op.drop_table(table)
-    with op.batch_alter_table("hokusai_token_index") as batch:
-        batch.drop_column("decision_id")
+        steps.drop_table(table)
+    steps.drop_column("hokusai_token_index", "decision_id")

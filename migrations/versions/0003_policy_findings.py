@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from hokusai_mlflow_plugin.db import steps
 from hokusai_mlflow_plugin.db.types import as_in_mlflow
 
 revision = "0003"
@@ -20,7 +21,7 @@ depends_on = None
 
 def upgrade() -> None:
     connection = op.get_bind()
-    op.create_table(
+    steps.create_table(
         "hokusai_policy_findings",
         sa.Column("workspace", as_in_mlflow(connection, "workspace", 63), nullable=False),
         sa.Column("name", as_in_mlflow(connection, "name", 256), nullable=False),
@@ -31,15 +32,18 @@ def upgrade() -> None:
         sa.Column("found_time", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "name", "version", name="pk_hokusai_policy_findings"),
     )
-    state = op.create_table(
+    steps.create_table(
         "hokusai_state",
         sa.Column("key", sa.String(32), nullable=False),
         sa.Column("value", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_hokusai_state"),
     )
-    op.bulk_insert(state, [{"key": "backfill", "value": "pending"}])
+    state = sa.table("hokusai_state", sa.column("key", sa.String), sa.column("value", sa.String))
+    backfill = sa.select(state.c.value).where(state.c.key == "backfill")
+    if connection.scalar(backfill) is None:
+        op.bulk_insert(state, [{"key": "backfill", "value": "pending"}])
 
 
 def downgrade() -> None:
-    op.drop_table("hokusai_state")
-    op.drop_table("hokusai_policy_findings")
+    steps.drop_table("hokusai_state")
+    steps.drop_table("hokusai_policy_findings")

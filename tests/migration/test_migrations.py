@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
@@ -11,7 +14,8 @@ from alembic.script import ScriptDirectory
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import _verify_schema
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy import Engine, create_engine, inspect, make_url, text
+from sqlalchemy.event import listens_for
 
 from hokusai_mlflow_plugin.db import migrate
 from hokusai_mlflow_plugin.db.tables import VERSION_TABLE, metadata
@@ -128,6 +132,25 @@ def test_upgrading_twice(engine):
     """A database that is up to date is left as it is."""
     assert migrate.upgrade(engine).current is None
     assert migrate.upgrade(engine).is_current
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql", "mysql"], indirect=True)
+def test_the_lock_lasts_until_the_commit(engine, database_uri):
+    """Who waits for another's migrations finds them committed, and runs none of them again."""
+    first = create_engine(database_uri)
+    committing = Event()
+
+    @listens_for(first, "commit")
+    def _commit_late(_connection: Any) -> None:
+        committing.set()
+        sleep(0.5)
+
+    with ThreadPoolExecutor() as pool:
+        migrating = pool.submit(migrate.upgrade, first)
+        assert committing.wait(30)
+        assert migrate.upgrade(engine).is_current
+        assert migrating.result().current is None
+    first.dispose()
 
 
 def test_too_old(engine, store_factory):

@@ -58,7 +58,7 @@ def killable(prepare: str, *arguments: str) -> Iterator[KillableProcess]:
 
     Args:
         prepare: ``module:function`` of a function that takes ``die`` and the arguments, and
-            returns the engine to watch and the task.
+            returns the engine to watch, None where the task itself says when to die, and the task.
         arguments: For the function.
     """
     tests = Path(__file__).parents[1]
@@ -84,17 +84,19 @@ def _main() -> None:
     module, function = sys.argv[1].split(":")
     prepare = getattr(importlib.import_module(module), function)
     engine, task = prepare(point.passed, *sys.argv[2:])
-    event.listen(engine, "before_cursor_execute", lambda *_: point.passed())
-    event.listen(engine, "commit", lambda *_: point.passed())
-    engine.dispose()
+    if engine is not None:
+        event.listen(engine, "before_cursor_execute", lambda *_: point.passed())
+        event.listen(engine, "commit", lambda *_: point.passed())
+        engine.dispose()
     for line in sys.stdin:
         print(_run(point, engine, task, **json.loads(line)), flush=True)
 
 
-def _run(point: _Point, engine: Engine, task: Task, kill_at: int | None, order: Any) -> str:
+def _run(point: _Point, engine: Engine | None, task: Task, kill_at: int | None, order: Any) -> str:
     child = os.fork()
     if child == 0:
-        engine.dispose(close=False)
+        if engine is not None:
+            engine.dispose(close=False)
         point.last = kill_at
         try:
             task(**order)

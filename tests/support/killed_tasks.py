@@ -1,12 +1,14 @@
-"""What is killed in the middle: a registration, a tag, an amendment, a delivery."""
+"""What is killed in the middle: a registration, a tag, an amendment, a delivery, a migration."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from sqlalchemy import Engine
+from alembic import command
+from sqlalchemy import Engine, create_engine, event
 
+from hokusai_mlflow_plugin.db import migrate
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.services import dispatch
 from hokusai_mlflow_plugin.store.mlflow_compat import engine_of, webhook_session
@@ -14,6 +16,9 @@ from hokusai_mlflow_plugin.store.registry_store import build_store
 from support.killed import Die, Task
 from support.receiver import SECRET
 from support.registry import create_version, set_tag
+
+CHANGES = ("CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "COMMIT")
+"""How statements begin that change a database."""
 
 
 def registry_writes(_die: Die, database_uri: str) -> tuple[Engine, Task]:
@@ -52,3 +57,32 @@ def dispatching(die: Die, database_uri: str, url: str) -> tuple[Engine, Task]:
         dispatch.Dispatcher(engine, receiver, RetryPolicy(), session).deliver_due()
 
     return engine, deliver
+
+
+def migrating(die: Die, database_uri: str) -> tuple[None, Task]:
+    """Every migration of the project's own tables, up or down.
+
+    It can die before each statement that changes something and before each commit. A read before
+    them leaves the same behind.
+    """
+    engine = create_engine(database_uri)
+    event.listen(engine, "commit", lambda _: die())
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().startswith(CHANGES):
+            die()
+
+    def move(direction: str) -> None:
+        if direction == "up":
+            migrate.upgrade(engine)
+        else:
+            downgrade(engine)
+
+    return None, move
+
+
+def downgrade(engine: Engine) -> None:
+    """Take every migration back."""
+    with migrate._exclusive(engine) as connection:
+        command.downgrade(migrate._config(connection), "base")

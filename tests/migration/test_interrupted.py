@@ -1,0 +1,93 @@
+"""Migrations that are killed in the middle: running them again completes them.
+
+MySQL and MariaDB commit each DDL statement at once, so what was made before the kill stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, inspect, text
+from support.killed import KillableProcess, killable
+from support.killed_tasks import downgrade
+
+from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.db.tables import PREFIX, VERSION_TABLE, metadata
+
+
+@pytest.fixture
+def engine(database_uri: str) -> Iterator[Engine]:
+    """A database with MLflow's schema and none of our tables."""
+    engine = create_engine(database_uri)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def process(database_uri: str) -> Iterator[KillableProcess]:
+    """Migrates the same database, and is killed."""
+    with killable("support.killed_tasks:migrating", database_uri) as process:
+        yield process
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that outlives its process fails the test, and does not just delay it."""
+    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT_S", 20)
+
+
+def ours(engine: Engine) -> list[str]:
+    return [name for name in inspect(engine).get_table_names() if name.startswith(PREFIX)]
+
+
+def schema(engine: Engine) -> dict[str, Any]:
+    """Columns with their types and collations, keys and indexes of every table of ours."""
+    inspector = inspect(engine)
+    return {
+        name: (
+            list(map(repr, inspector.get_columns(name))),
+            inspector.get_pk_constraint(name),
+            sorted(map(repr, inspector.get_indexes(name))),
+        )
+        for name in ours(engine)
+    }
+
+
+def drop_ours(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for name in [*ours(engine), VERSION_TABLE]:
+            connection.execute(text(f"DROP TABLE {name}"))
+
+
+def test_upgrade(engine, process):
+    """Wherever an upgrade is killed, the next one makes the same schema and the same rows."""
+    migrate.upgrade(engine)
+    whole = schema(engine)
+    for point in count(1):
+        drop_ours(engine)
+        alive = process.run(point, direction="up")
+        migrate.upgrade(engine)
+        with engine.connect() as connection:
+            assert migrate.schema_state(connection).is_current
+            assert migrate.differences(connection) == []
+            rows = connection.execute(text("SELECT * FROM hokusai_state"))
+            assert rows.all() == [("backfill", "pending")]
+        assert schema(engine) == whole
+        if alive:
+            break
+    assert point > len(metadata.tables)
+
+
+def test_downgrade(engine, process):
+    """Wherever a downgrade is killed, the next one takes away what is left."""
+    for point in count(1):
+        migrate.upgrade(engine)
+        alive = process.run(point, direction="down")
+        downgrade(engine)
+        assert ours(engine) == []
+        if alive:
+            break
+    assert point > len(metadata.tables)
