@@ -163,27 +163,27 @@ def _decisions(registry: Registry) -> Iterator[str]:
 
 
 def _heads(registry: Registry) -> Iterator[str]:
-    """The achievements of a series form one chain of DeltaOnes from its baseline to its head."""
+    """The moves of a head form one chain from its baseline to its head."""
     by_series = defaultdict(list)
     for decision in registry.decisions.values():
         by_series[decision[1:3]].append(decision)
     for token, metric, direction, baseline_value, head_value, head_decision in registry.series:
         own = by_series[token, metric]
-        baselines = [d for d in own if d[4] == "baseline"]
-        achieved = [d for d in own if d[4] == "achieved"]
+        moves = [d for d in own if d[4] in ("baseline", "achieved")]
+        first = [d for d in moves if d[5] is None]
         sign = 1 if direction == "maximize" else -1
-        if [d[3] for d in baselines] != [baseline_value]:
-            yield f"series {token} {metric} has the baselines {baselines}"
+        if [d[3] for d in first] != [baseline_value]:
+            yield f"series {token} {metric} has the baselines {first}"
             continue
-        following = {d[5]: d for d in achieved}
-        head, steps = baselines[0], 0
+        following = {d[5]: d for d in moves if d[5] is not None}
+        head, steps = first[0], 0
         while head[0] in following:
             reached, steps = following[head[0]], steps + 1
             if (Decimal(reached[3]) - Decimal(head[3])) * sign < Decimal("0.01"):
                 yield f"no DeltaOne from {head} to {reached}"
             head = reached
-        if steps != len(achieved) or (head[0], head[3]) != (head_decision, head_value):
-            yield f"series {token} {metric} is no chain: {steps} of {len(achieved)}, ends {head}"
+        if steps != len(moves) - 1 or (head[0], head[3]) != (head_decision, head_value):
+            yield f"series {token} {metric} is no chain: {steps} of {len(moves) - 1}, ends {head}"
 
 
 def _acknowledged(registry: Registry, own: Sequence[Mapping[str, Any]]) -> Iterator[str]:

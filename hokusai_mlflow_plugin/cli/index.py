@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin.cli.reports import (
 )
 from hokusai_mlflow_plugin.db import index_scan
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
-from hokusai_mlflow_plugin.services import maintenance
+from hokusai_mlflow_plugin.services import backfill, maintenance
 from hokusai_mlflow_plugin.services.maintenance import Report
 
 Scan = Callable[[Engine, Catalogue], Iterator[Report]]
@@ -77,8 +77,10 @@ def verify(database_uri: str | None, as_json: bool) -> None:
 def rebuild(database_uri: str | None, as_json: bool) -> None:
     """Repair each difference between tags and index; running servers may go on.
 
-    Interrupted and run again, it goes on. JSON: 'repaired', as the 'differences' of 'verify', and
-    'version_count'.
+    Versions that the repair adds were written past the servers: they earn nothing, and the heads of
+    their series are raised to their values. Interrupted and run again, it goes on.
+
+    JSON: 'repaired', as the 'differences' of 'verify', and 'version_count'.
 
     \b
     Examples:
@@ -87,11 +89,11 @@ def rebuild(database_uri: str | None, as_json: bool) -> None:
     """
     if as_json:
         listed = JsonRows("repaired", DIFFERENCE_COLUMNS)
-        total = _scan(database_uri, maintenance.rebuild, "Repairing", listed)
+        total = _scan(database_uri, backfill.rebuild, "Repairing", listed)
         listed.close(version_count=total)
         return
     first = FirstRows(DIFFERENCE_COLUMNS)
-    total = _scan(database_uri, maintenance.rebuild, "Repairing", first)
+    total = _scan(database_uri, backfill.rebuild, "Repairing", first)
     click.echo(f"{first.count} differences repaired in {total} versions.")
     if first.count:
         first.show()

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from hokusai_mlflow_plugin.cli.connections import (
     database_argument,
@@ -17,6 +18,7 @@ from hokusai_mlflow_plugin.cli.connections import (
     workspace_option,
 )
 from hokusai_mlflow_plugin.cli.output import (
+    masked,
     output_option,
     print_json,
     print_table,
@@ -28,6 +30,10 @@ from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.services import ledger_audit
 from hokusai_mlflow_plugin.services.rewards import MAX_RESULTS, list_events
 from hokusai_mlflow_plugin.settings import Settings
+
+_logger = logging.getLogger(__name__)
+
+_MAX_BACK_OFF_S = 30.0
 
 
 @click.group()
@@ -138,7 +144,7 @@ def dispatch(database_uri: str | None, once: bool, interval: float) -> None:
     """Post reward events to HOKUSAI_REWARD_WEBHOOK_URL, at least once each.
 
     Any number of these may run. Signed by the Standard Webhooks specification with
-    HOKUSAI_REWARD_WEBHOOK_SECRETS.
+    HOKUSAI_REWARD_WEBHOOK_SECRETS. Without --once it goes on when the database was away.
 
     \b
     Example:
@@ -147,14 +153,24 @@ def dispatch(database_uri: str | None, once: bool, interval: float) -> None:
       hokusai-mlflow rewards dispatch postgresql://user@host/mlflow
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # Its warnings quote the URL, which may hold a secret.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     with open_database(database_uri) as (engine, settings):
         dispatcher = _dispatcher(engine, settings)
+        if once:
+            click.echo(f"{dispatcher.deliver_due()} attempts made.")
+            return
+        failures = 0
         while True:
-            made = dispatcher.deliver_due()
-            if once:
-                click.echo(f"{made} attempts made.")
-                return
-            time.sleep(interval)
+            wait_s = interval
+            try:
+                dispatcher.deliver_due()
+                failures = 0
+            except SQLAlchemyError as error:
+                wait_s = min(_MAX_BACK_OFF_S, 2.0 ** min(failures, 10))
+                failures += 1
+                _logger.warning("%s Next look in %g seconds.", _outage(error), wait_s)
+            time.sleep(wait_s)
 
 
 @rewards.command()
@@ -178,6 +194,11 @@ def replay(event_id: str, database_uri: str | None, workspace: str) -> None:
     if not found:
         raise click.ClickException(f"No event of workspace {workspace} has id {event_id}.")
     click.echo("It is due now.")
+
+
+def _outage(error: SQLAlchemyError) -> str:
+    reason = " ".join(str(getattr(error, "orig", None) or error).split())
+    return f"The database cannot be used: {masked(reason).rstrip('.')}."
 
 
 def _dispatcher(engine: Engine, settings: Settings) -> Any:

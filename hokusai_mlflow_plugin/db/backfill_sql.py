@@ -7,12 +7,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, select
 
-from hokusai_mlflow_plugin.db.keys import SeriesId
-from hokusai_mlflow_plugin.db.mlflow_tables import model_version_tags, same_version
+from hokusai_mlflow_plugin.db.keys import SeriesId, of_series
+from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.mlflow_tables import (
+    LIVE,
+    model_version_tags,
+    model_versions,
+    same_version,
+)
 from hokusai_mlflow_plugin.db.tables import decisions, series, state, token_index
+from hokusai_mlflow_plugin.db.upsert import insert_if_absent
 from hokusai_mlflow_plugin.domain.tags import DIRECTION_TAG
 
 _BACKFILL = "backfill"
+_TAKEN_OVER = "taken_over_ms"
 _PENDING, _DONE = "pending", "done"
 _FETCH = 5_000
 
@@ -20,6 +28,18 @@ _FETCH = 5_000
 def is_pending(connection: Connection) -> bool:
     """Whether older data has not been taken over yet, or not to its end."""
     return connection.scalar(select(state.c.value).where(state.c.key == _BACKFILL)) == _PENDING
+
+
+def taken_over_ms(connection: Connection) -> int:
+    """When older data was first taken over (ms); 0 where there was none."""
+    found = connection.scalar(select(state.c.value).where(state.c.key == _TAKEN_OVER))
+    return 0 if found is None else int(found)
+
+
+def note_take_over(connection: Connection, now_ms: int) -> None:
+    """Put on record when older data is taken over, if there is any and it is not on record."""
+    if connection.scalar(select(model_versions.c.version).limit(1)) is not None:
+        insert_if_absent(connection, state, {"key": _TAKEN_OVER, "value": str(now_ms)})
 
 
 def lock(connection: Connection) -> None:
@@ -78,16 +98,50 @@ def read_values(
     return iter(connection.execute(query))
 
 
-def existing_series(
-    connection: Connection, workspace: str, after: str, last: str | None
-) -> frozenset[SeriesId]:
-    """The series that have a head already, in the same range of tokens."""
-    query = select(series.c.token_id, series.c.benchmark_metric).where(
-        series.c.workspace == workspace, series.c.token_id > after
+def read_undecided(connection: Connection, key: SeriesId) -> Iterator[Row[Any]]:
+    """Index rows of a series on which nothing was decided, oldest first."""
+    query = (
+        select(token_index)
+        .select_from(LIVE_INDEX)
+        .where(
+            token_index.c.workspace == key.workspace,
+            token_index.c.token_id == key.token_id,
+            token_index.c.benchmark_metric == key.benchmark_metric,
+            token_index.c.decision_id.is_(None),
+            LIVE,
+        )
+        .order_by(token_index.c.creation_time, token_index.c.name, token_index.c.version)
     )
+    return iter(connection.execute(query).all())
+
+
+def heads(
+    connection: Connection, workspace: str, after: str, last: str | None
+) -> Mapping[SeriesId, Row[Any]]:
+    """The series that have a head already, in the same range of tokens."""
+    query = select(series).where(series.c.workspace == workspace, series.c.token_id > after)
     if last is not None:
         query = query.where(series.c.token_id <= last)
-    return frozenset(SeriesId(workspace, *row) for row in connection.execute(query))
+    return {
+        SeriesId(workspace, row.token_id, row.benchmark_metric): row
+        for row in connection.execute(query)
+    }
+
+
+def lock_head(connection: Connection, key: SeriesId) -> Row[Any] | None:
+    """A series with its head, locked until the transaction ends."""
+    query = select(series).where(*of_series(series, key)).with_for_update()
+    return connection.execute(query).one_or_none()
+
+
+def raise_head(connection: Connection, key: SeriesId, decision: Mapping[str, Any]) -> None:
+    """Move a locked head to the version that a decision is on, and name that in the index."""
+    connection.execute(
+        series.update()
+        .where(*of_series(series, key))
+        .values(head_value=decision["value"], head_decision_id=decision["decision_id"])
+    )
+    _record(connection, [decision])
 
 
 def begin_series(
@@ -99,6 +153,10 @@ def begin_series(
     if not series_rows:
         return
     connection.execute(series.insert(), list(series_rows))
+    _record(connection, decision_rows)
+
+
+def _record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -> None:
     connection.execute(decisions.insert(), list(decision_rows))
     connection.execute(
         token_index.update()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from hokusai_mlflow_plugin.db.tables import deliveries, delivery_attempts, reward_events
+from hokusai_mlflow_plugin.db.upsert import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
 _PENDING, _SENDING = DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value
@@ -106,14 +107,6 @@ def _lock_repeated(connection: Connection, now_ms: int) -> RowMapping | None:
     return connection.execute(query).mappings().one_or_none()
 
 
-def read_event(connection: Connection, claim: Claim) -> RowMapping | None:
-    """The event to be delivered; None where somebody removed it."""
-    query = select(reward_events).where(
-        reward_events.c.workspace == claim.workspace, reward_events.c.sequence == claim.sequence
-    )
-    return connection.execute(query).mappings().one_or_none()
-
-
 def finish(
     connection: Connection,
     claim: Claim,
@@ -144,7 +137,10 @@ def finish(
 
 
 def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -> bool:
-    """Make an event due again, however its delivery ended; False where no event has this id."""
+    """Make an event due again, however its delivery ended, and also where it never had one.
+
+    False where no event has this id.
+    """
     sequence = connection.scalar(
         select(reward_events.c.sequence).where(
             reward_events.c.workspace == workspace, reward_events.c.event_id == event_id
@@ -152,7 +148,7 @@ def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -
     )
     if sequence is None:
         return False
-    connection.execute(
+    replayed = connection.execute(
         deliveries.update()
         .where(*_of(workspace, sequence))
         .values(
@@ -161,7 +157,27 @@ def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -
             replayed_after=deliveries.c.attempts,
         )
     )
+    if replayed.rowcount == 0:
+        _make_due(connection, workspace, sequence, now_ms)
     return True
+
+
+def _make_due(connection: Connection, workspace: str, sequence: int, now_ms: int) -> None:
+    """Give an event the delivery that somebody removed; its attempts are counted on."""
+    logged = connection.scalar(
+        select(func.max(delivery_attempts.c.attempt)).where(
+            delivery_attempts.c.workspace == workspace, delivery_attempts.c.sequence == sequence
+        )
+    )
+    row = {
+        "workspace": workspace,
+        "sequence": sequence,
+        "status": _PENDING,
+        "attempts": logged or 0,
+        "next_attempt_time": now_ms,
+        "replayed_after": logged or 0,
+    }
+    insert_if_absent(connection, deliveries, row)
 
 
 def read_deliveries(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
 from hokusai_mlflow_plugin.db.live_index import IS_INDEXED_AS
@@ -188,27 +188,30 @@ def remove_model(connection: Connection, model: ModelId) -> None:
 def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
     """Move the index rows and the decisions of a model's versions to its new name.
 
+    To be called when MLflow's tables have the new name.
+
     Index rows that another program orphaned under the new name give way. Decisions on versions
     of an earlier model of the same name stay where they are.
     """
+    renamed = ModelId(model.workspace, new_name)
     connection.execute(
         token_index.delete().where(
-            *of_model(token_index, ModelId(model.workspace, new_name)),
+            *of_model(token_index, renamed),
             # MySQL finds a name in any case: a rename that changes only case keeps its rows.
             token_index.c.name != model.name,
         )
     )
-    is_decided = (
-        select(token_index.c.version)
+    is_of_version = (
+        select(model_versions.c.version)
         .where(
-            *of_model(token_index, model),
-            token_index.c.version == decisions.c.version,
-            token_index.c.creation_time == decisions.c.creation_time,
+            *of_model(model_versions, renamed),
+            model_versions.c.version == decisions.c.version,
+            func.coalesce(model_versions.c.creation_time, 0) == decisions.c.creation_time,
         )
         .exists()
     )
     connection.execute(
-        decisions.update().where(*of_model(decisions, model), is_decided).values(name=new_name)
+        decisions.update().where(*of_model(decisions, model), is_of_version).values(name=new_name)
     )
     connection.execute(
         token_index.update().where(*of_model(token_index, model)).values(name=new_name)

@@ -78,6 +78,15 @@ latest_metrics = Table(
     Column("is_nan", Boolean),
 )
 
+runs = Table(
+    "runs",
+    _mlflow,
+    Column("run_uuid", String(32), primary_key=True),
+    Column("lifecycle_stage", String(20)),
+)
+ACTIVE = "active"
+"""``lifecycle_stage`` of a run that is not deleted."""
+
 LIVE = model_versions.c.current_stage != DELETED_STAGE
 """Deleting a version is soft: it keeps its row and its tags."""
 

@@ -10,13 +10,15 @@ from sqlalchemy import Connection, and_, bindparam, select
 
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, of_series
 from hokusai_mlflow_plugin.db.mlflow_tables import (
+    ACTIVE,
     latest_metrics,
     registered_model_tags,
     registered_models,
+    runs,
 )
 from hokusai_mlflow_plugin.db.tables import decisions, series
 from hokusai_mlflow_plugin.db.upsert import insert_if_absent
-from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai_mlflow_plugin.domain.errors import DamagedSeries
 from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, is_prompt
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
@@ -30,6 +32,8 @@ class SeriesHead:
     decision_id: str
     name: str
     version: int
+    creation_time_ms: int
+    """That of the version: it tells it from an earlier one of the same name and number."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ class Surroundings:
 
 
 def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> Surroundings:
-    """The token of a version's model and the head of its series, in one statement."""
+    """The token of a version's model and the head of its series, in one statement.
+
+    Raises:
+        DamagedSeries: The decision that set the head is gone.
+    """
     given = {
         "workspace": model.workspace,
         "model": model.name,
@@ -55,8 +63,15 @@ def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> 
     is_own = row.token_key == TOKEN_ID_TAG and not is_prompt({PROMPT_TAG: row.prompt or ""})
     head = None
     if row.head_value is not None:
+        if row.name is None:
+            raise DamagedSeries(key.token_id, key.benchmark_metric)
         head = SeriesHead(
-            row.direction, row.head_value, row.head_decision_id, row.name, row.version
+            row.direction,
+            row.head_value,
+            row.head_decision_id,
+            row.name,
+            row.version,
+            row.creation_time,
         )
     return Surroundings(row.token if is_own else None, head)
 
@@ -105,23 +120,16 @@ def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
     connection.execute(decisions.insert(), row)
 
 
-def achievements_resting_on(
-    connection: Connection, workspace: str, decision_id: str
-) -> frozenset[str]:
-    """Ids of the achieved decisions that rest on a decision: itself, or measured against it."""
-    query = select(decisions.c.decision_id).where(
-        decisions.c.workspace == workspace,
-        decisions.c.outcome == Outcome.ACHIEVED.value,
-        (decisions.c.decision_id == decision_id)
-        | (decisions.c.baseline_decision_id == decision_id),
-    )
-    return frozenset(connection.scalars(query))
-
-
 def logged_metric(connection: Connection, run_id: str, metric: str) -> float | None:
-    """The latest value that a run logged for a metric, or None; NaN counts as none."""
+    """The latest value that a run logged for a metric, or None; NaN counts as none.
+
+    A run that was deleted knows nothing any more.
+    """
     rows = connection.execute(
-        select(latest_metrics.c.key, latest_metrics.c.value).where(
+        select(latest_metrics.c.key, latest_metrics.c.value)
+        .select_from(latest_metrics.join(runs, runs.c.run_uuid == latest_metrics.c.run_uuid))
+        .where(
+            runs.c.lifecycle_stage == ACTIVE,
             latest_metrics.c.run_uuid == run_id,
             latest_metrics.c.key == metric,
             latest_metrics.c.is_nan.is_(False),
@@ -148,6 +156,7 @@ _SURROUNDINGS = (
         series.c.head_decision_id,
         decisions.c.name,
         decisions.c.version,
+        decisions.c.creation_time,
     )
     .select_from(
         registered_models.outerjoin(

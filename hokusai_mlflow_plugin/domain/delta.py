@@ -17,6 +17,7 @@ class Outcome(str, Enum):
     """What the registry concluded about a tokenised version."""
 
     BASELINE = "baseline"
+    """The first value of a series, or a better one that cannot be a reward: the head moves."""
     ACHIEVED = "achieved"
     BELOW_THRESHOLD = "below_threshold"
     REGRESSED = "regressed"
@@ -52,6 +53,8 @@ class Candidate:
     threshold: Decimal = DEFAULT_THRESHOLD
     copy_of: str | None = None
     """``NAME version N`` of the tokenised version that it repeats, where it is a copy."""
+    unpaid_because: str | None = None
+    """Why an improvement earns nothing, where that is so."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,12 @@ def _compare(candidate: Candidate, head: Head) -> Verdict:
         return Verdict(Outcome.REGRESSED, improvement, reason)
     needed = percentage_points(candidate.threshold)
     reason = f"{compared}: better by {points} percentage points; a DeltaOne needs {needed}."
-    achieved = improvement >= candidate.threshold
-    return Verdict(Outcome.ACHIEVED if achieved else Outcome.BELOW_THRESHOLD, improvement, reason)
+    if improvement < candidate.threshold:
+        return Verdict(Outcome.BELOW_THRESHOLD, improvement, reason)
+    if candidate.unpaid_because is not None:
+        reason = f"{reason} Nothing is earned: {candidate.unpaid_because}."
+        return Verdict(Outcome.BASELINE, improvement, reason)
+    return Verdict(Outcome.ACHIEVED, improvement, reason)
 
 
 def percentage_points(amount: Decimal) -> str:

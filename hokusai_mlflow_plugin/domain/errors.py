@@ -62,6 +62,17 @@ class TagsRefused(HokusaiError, ValueError):
         super().__init__(prefix + text)
 
 
+class DamagedSeries(HokusaiError):
+    """A series' head rests on a decision that somebody removed: nothing can be decided."""
+
+    def __init__(self, token_id: str, metric: str) -> None:
+        super().__init__(
+            f"The series {token_id} {metric} is damaged: the decision that set its head is gone "
+            "from the database. Nothing is decided in it until an administrator has run "
+            "'hokusai-mlflow rewards verify' and restored what is missing."
+        )
+
+
 class SchemaMismatch(HokusaiError):
     """The database's Hokusai tables are not those that this release works with."""
 

@@ -5,6 +5,7 @@ Nothing is paid for the past: each series begins with the best value found. Sour
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from sqlalchemy import Engine
@@ -36,11 +37,35 @@ def run(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
     Yields:
         What was found in each batch of versions.
     """
+    with engine.begin() as connection:
+        backfill_sql.note_take_over(connection, time.time_ns() // 1_000_000)
+    yield from rebuild(engine, catalogue)
+    with engine.begin() as connection:
+        backfill_sql.mark_done(connection)
+
+
+def rebuild(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
+    """Repair the index, then bring the heads up to what was written past the plugin.
+
+    Without the second a version that the repair adds would earn when it is next touched, or leave
+    its value to be earned again.
+
+    Args:
+        engine: The registry's database.
+        catalogue: Metrics by name.
+
+    Yields:
+        What was found in each batch of versions.
+    """
     yield from maintenance.rebuild(engine, catalogue)
     for _count in begin_heads(engine, catalogue):
         pass
-    with engine.begin() as connection:
-        backfill_sql.mark_done(connection)
+
+
+def taken_over_ms(engine: Engine) -> int:
+    """When data from before the plugin was taken over (ms); 0 where there was none."""
+    with engine.connect() as connection:
+        return backfill_sql.taken_over_ms(connection)
 
 
 def open_registry(engine: Engine, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import Connection
@@ -32,7 +32,7 @@ from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Dir
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG, parse_benchmark_value, plain
-from hokusai_mlflow_plugin.services import ledger
+from hokusai_mlflow_plugin.services import heads, ledger
 from hokusai_mlflow_plugin.settings import Settings
 
 _MAX_SWAPS = 50
@@ -47,6 +47,8 @@ class Judge:
 
     settings: Settings
     logged_metric: LoggedMetric
+    taken_over_ms: int = 0
+    """Versions created before this time are older than the plugin: they earn nothing (R13)."""
     heard: Callable[[Mapping[str, object]], None] = lambda _decision: None
     """Told of each decision when it is recorded, before its transaction is committed."""
     let_pass: Callable[[VersionId, TagsRefused | TagsLocked], None] = lambda _key, _refusal: None
@@ -62,7 +64,13 @@ class Finding:
 
 
 def decide_version(
-    connection: Connection, judge: Judge, version: Version, tags: TokenTags, head: SeriesHead | None
+    connection: Connection,
+    judge: Judge,
+    version: Version,
+    tags: TokenTags,
+    head: SeriesHead | None,
+    *,
+    moved: bool = False,
 ) -> str:
     """Decide on a version, record the decision, and leave an event for a DeltaOne.
 
@@ -72,21 +80,29 @@ def decide_version(
         version: The version; its index row, if any, is the one from before this write.
         tags: Its valid token tags.
         head: The head of its series as read in this transaction.
+        moved: Whether it was decided on in another workspace, and then moved here.
 
     Returns:
         The id of the new decision.
 
     Raises:
         TagsRefused: Run evidence is required and missing or different.
+        DamagedSeries: The decision that set the head is gone.
     """
     value = _exact(tags.benchmark_value)
     finding = _evidence(connection, judge, version, tags)
     _require_evidence(judge.settings, version, tags, finding)
     candidate = _candidate(connection, judge.settings, version, tags, value)
+    past = _past(judge, version, moved=moved)
     series = SeriesId(version.id.workspace, tags.token_id, tags.benchmark_metric)
     decision_id = str(uuid.uuid4())
+    if head is None and _begin_with_past(connection, series, candidate, version.id):
+        head = series_sql.read_surroundings(connection, version.id.model, series).head
     for _swap in range(_MAX_SWAPS):
-        verdict = decide(candidate, None if head is None else _as_head(head))
+        unpaid = past or _own_head(version, head)
+        verdict = decide(
+            replace(candidate, unpaid_because=unpaid), None if head is None else _as_head(head)
+        )
         if _swap_head(connection, series, candidate, verdict, head, decision_id):
             break
         surroundings = series_sql.read_surroundings(connection, version.id.model, series)
@@ -100,6 +116,37 @@ def decide_version(
         assert head is not None  # noqa: S101  # nothing is achieved without a head
         ledger.append(connection, version, tags, row, head)
     return decision_id
+
+
+def _begin_with_past(
+    connection: Connection, series: SeriesId, candidate: Candidate, version: VersionId
+) -> bool:
+    """Begin a series with the best value that nothing was decided on; False where there is none."""
+    if candidate.direction is None or candidate.copy_of is not None:
+        return False
+    return heads.begin_with_past(connection, series, candidate.direction, version)
+
+
+def _past(judge: Judge, version: Version, *, moved: bool) -> str | None:
+    """Why a version earns nothing whatever its series, or None."""
+    if version.creation_time_ms < judge.taken_over_ms:
+        return "the version is older than the plugin's registry"
+    if version.indexed is not None and version.indexed.decision_id is None:
+        return "the version was registered or amended past the plugin"
+    if moved:
+        return "the version was decided on in the workspace that it was moved from"
+    return None
+
+
+def _own_head(version: Version, head: SeriesHead | None) -> str | None:
+    """A version that corrects its own value has improved on nobody."""
+    if head is None or (head.name, head.version, head.creation_time_ms) != (
+        version.id.name,
+        version.id.version,
+        version.creation_time_ms,
+    ):
+        return None
+    return "the version amends its own value"
 
 
 def _swap_head(
@@ -171,7 +218,7 @@ def _evidence(connection: Connection, judge: Judge, version: Version, tags: Toke
         logged = judge.logged_metric(connection, version.run_id, tags.benchmark_metric)
     if logged is None:
         return Finding(Evidence.CLAIMED, None)
-    equal = float(tags.benchmark_value) == logged
+    equal = _exact(tags.benchmark_value) == Decimal(repr(logged))
     return Finding(Evidence.RUN_BACKED if equal else Evidence.MISMATCH, repr(logged))
 
 

@@ -13,22 +13,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
 
 import requests
 import rfc8785
-from sqlalchemy import Engine, RowMapping
+from sqlalchemy import Engine
 from standardwebhooks import Webhook
 
 from hokusai_mlflow_plugin.db import delivery_sql
 from hokusai_mlflow_plugin.db.delivery_sql import Claim
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
-from hokusai_mlflow_plugin.services.ledger import event_hash, event_of
+from hokusai_mlflow_plugin.services.ledger_audit import proven_event
+from hokusai_mlflow_plugin.services.posting import Poster, failure
 
 _logger = logging.getLogger(__name__)
 
 _LEASE_MARGIN_S = 30.0
-_MAX_ERROR_LENGTH = 500
 _SUCCESS = 2
 """Hundreds of the only HTTP statuses that mean received (Standard Webhooks); no redirect does."""
 _TAMPERED = "Not sent: the ledger does not hold the event that was written; run 'rewards verify'."
@@ -42,6 +41,7 @@ class Receiver:
     secrets: Sequence[str]
     """Each signs every event: two of them during a rotation."""
     timeout_s: float = 10.0
+    """How long an attempt may take in all."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Dispatcher:
         self._engine = engine
         self._receiver = receiver
         self._policy = policy
-        self._session = session
+        self._poster = Poster(session, receiver.url, receiver.timeout_s)
         self._signers = [Webhook(secret) for secret in receiver.secrets]
 
     def deliver_due(self, limit: int | None = None) -> int:
@@ -103,8 +103,7 @@ class Dispatcher:
 
     def _attempt(self, claim: Claim) -> None:
         with self._engine.connect() as connection:
-            row = delivery_sql.read_event(connection, claim)
-        event = _intact(row)
+            event = proven_event(connection, claim.workspace, claim.sequence)
         if event is None:
             ending = Ending(DeliveryStatus.DEAD, None, _TAMPERED)
         else:
@@ -133,21 +132,12 @@ class Dispatcher:
 
     def _post(self, event_id: str, body: bytes) -> Ending:
         try:
-            with self._session.post(
-                self._receiver.url,
-                data=body,
-                headers=self._headers(event_id, body),
-                timeout=self._receiver.timeout_s,
-                allow_redirects=False,
-                stream=True,  # an endless answer is not read
-            ) as response:
-                if response.status_code // 100 == _SUCCESS:
-                    return Ending(DeliveryStatus.DELIVERED, response.status_code, None)
-                error = f"The receiver answered {response.status_code}."
-                return Ending(DeliveryStatus.PENDING, response.status_code, error)
+            status = self._poster.post(body, self._headers(event_id, body))
         except Exception as error:  # whatever fails, the event is tried again
-            message = f"{type(error).__name__}: {error}"[:_MAX_ERROR_LENGTH]
-            return Ending(DeliveryStatus.PENDING, None, message)
+            return Ending(DeliveryStatus.PENDING, None, failure(error))
+        if status // 100 == _SUCCESS:
+            return Ending(DeliveryStatus.DELIVERED, status, None)
+        return Ending(DeliveryStatus.PENDING, status, f"The receiver answered {status}.")
 
     def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
         """Signed at this attempt's own time; a receiver refuses what is older than five minutes."""
@@ -159,15 +149,6 @@ class Dispatcher:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
-
-
-def _intact(row: RowMapping | None) -> dict[str, Any] | None:
-    """The event in a row; None where somebody removed or edited it: that is never signed."""
-    try:
-        event = None if row is None else event_of(row)
-        return event if event and event_hash(event) == event["hash"] else None
-    except (ValueError, RecursionError):
-        return None
 
 
 def _now_ms() -> int:

@@ -7,7 +7,7 @@ index in line. Source: design R4 to R7, R10 and section 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from hokusai_mlflow_plugin.db import index_writes, policy_sql, series_sql
 from hokusai_mlflow_plugin.db.index_writes import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.series_sql import Surroundings
-from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_TAGS
+from hokusai_mlflow_plugin.db.standing_sql import PastDecision
 from hokusai_mlflow_plugin.domain.errors import (
     ConcurrentWrite,
     TagsLocked,
@@ -27,7 +27,6 @@ from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
 from hokusai_mlflow_plugin.domain.tags import (
     DIRECTION_TAG,
     PROMPT_TAG,
-    REQUIRED_TAGS,
     RULED_TAGS,
     Context,
     TokenTags,
@@ -38,13 +37,11 @@ from hokusai_mlflow_plugin.domain.tags import (
     token_tags,
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
-from hokusai_mlflow_plugin.services import policy
+from hokusai_mlflow_plugin.services import locks, policy
 from hokusai_mlflow_plugin.services.decisions import Judge, decide_version, needs_decision
 from hokusai_mlflow_plugin.settings import Policy
 
 _SHOWN_VERSIONS = 5
-_DECISIVE_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG))
-_PAYEE_TAGS = frozenset(CONTRIBUTOR_TAGS)
 
 
 @dataclass(frozen=True)
@@ -166,8 +163,9 @@ def _judge_write(connection: Connection, judge: Judge, version: Version, write: 
 
 
 def _apply(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
-    if version.indexed is not None:
-        _refuse_locked(connection, version, write)
+    taken: Sequence[PastDecision] = ()
+    if not write.created:
+        taken = locks.past_decisions(connection, version, write, _subject(version.id))
     surroundings = _surroundings(connection, version, write.tags)
     context = Context(
         surroundings.model_token,
@@ -178,7 +176,7 @@ def _apply(connection: Connection, judge: Judge, version: Version, write: Write)
         raise TagsRefused(violations, _subject(version.id))
     valid = token_tags(write.tags, context)
     if valid is not None:
-        decision_id = _decision(connection, judge, version, write, valid, surroundings)
+        decision_id = _decision(connection, judge, version, write, valid, surroundings, taken)
         index_writes.put(connection, version, valid, decision_id)
     elif version.indexed is not None:
         index_writes.remove(connection, version.id)
@@ -201,37 +199,14 @@ def _decision(
     write: Write,
     tags: TokenTags,
     surroundings: Surroundings,
+    taken: Sequence[PastDecision],
 ) -> str | None:
     """The id of the decision in force after the write."""
     written = DIRECTION_TAG in write.written
     if version.indexed and not needs_decision(version.indexed, tags, direction_written=written):
         return version.indexed.decision_id
-    return decide_version(connection, judge, version, tags, surroundings.head)
-
-
-def _refuse_locked(connection: Connection, version: Version, write: Write) -> None:
-    """Refuse to change what a reward rests on (R10).
-
-    Its own reward locks all of a version's ruled tags; one that was measured against it, those
-    that were measured. The series is locked first: such a DeltaOne may be on its way.
-    """
-    decisive, payee = _DECISIVE_TAGS & set(write.written), _PAYEE_TAGS & set(write.written)
-    indexed = version.indexed
-    if indexed is None or indexed.decision_id is None or not decisive | payee:
-        return
-    workspace = version.id.workspace
-    affected = {SeriesId(workspace, indexed.token_id, indexed.benchmark_metric)}
-    if TOKEN_ID_TAG in write.tags and BENCHMARK_METRIC_TAG in write.tags:
-        affected.add(
-            SeriesId(workspace, write.tags[TOKEN_ID_TAG], write.tags[BENCHMARK_METRIC_TAG])
-        )
-    series_sql.lock_series(connection, affected)
-    resting = series_sql.achievements_resting_on(connection, workspace, indexed.decision_id)
-    locked = decisive if resting else set()
-    if indexed.decision_id in resting:
-        locked |= payee
-    if locked:
-        raise TagsLocked(_subject(version.id), sorted(locked))
+    moved = any(each.series.workspace != version.id.workspace for each in taken)
+    return decide_version(connection, judge, version, tags, surroundings.head, moved=moved)
 
 
 def _apply_model(connection: Connection, judge: Judge, model: ModelId) -> None:

@@ -1,16 +1,19 @@
 """Checking that nobody edited, removed, swapped or added reward events.
 
 Every event carries the hash of the one before it, the ledger's own row says where the chain ends,
-each event must stand for an achieved decision of its own, and each head must be what the last
+each event must stand for an achieved decision of its own, with the id that follows from it, each
+decision must rest on the one that set the head before, and each head must be what the last
 decision made it. Source: design section 3, ``rewards verify``.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import rfc8785
 from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db import audit_sql, ledger_sql
@@ -39,6 +42,19 @@ def audit(connection: Connection) -> Iterator[LedgerFault]:
         yield from _audit_chain(connection, workspace)
         for code, message in _audit_decisions(connection, workspace):
             yield LedgerFault(workspace, 0, code, message)
+
+
+def proven_event(connection: Connection, workspace: str, sequence: int) -> dict[str, Any] | None:
+    """An event that the registry may vouch for: as it, its decision and its neighbours prove it.
+
+    None where it is gone, or anything that one look at it can tell is not as it was written.
+    """
+    row = audit_sql.read_event(connection, workspace, sequence)
+    if row is None or not _is_intact(row) or not _is_linked(row):
+        return None
+    if _contradiction(row) or not _has_own_id(row):
+        return None
+    return event_of(row)
 
 
 def _audit_chain(connection: Connection, workspace: str) -> Iterator[LedgerFault]:
@@ -92,6 +108,10 @@ def _audit_event(
         yield fault("event_added", f"was added outside the ledger, which ends with {end}.")
     if problem := _contradiction(row):
         yield fault("decision_differs", problem)
+    if row["ledger_id"] is not None and not _has_own_id(row):
+        yield fault("id_differs", "does not have the id that follows from its ledger and its step.")
+    if row["delivery_status"] is None:
+        yield fault("delivery_missing", "has no delivery: it is not sent before it is replayed.")
 
 
 def _is_intact(row: RowMapping) -> bool:
@@ -101,16 +121,43 @@ def _is_intact(row: RowMapping) -> bool:
         return False
 
 
+def _is_linked(row: RowMapping) -> bool:
+    """Whether an event is within its ledger, and its hash part of the chain on both sides."""
+    sequence, end = row["sequence"], row["last_sequence"] or 0
+    before = FIRST_HASH if sequence == 1 else row["hash_before"]
+    after = row["last_hash"] if sequence == end else row["hash_that_follows"]
+    return (
+        0 < sequence <= end
+        and row["previous_hash"] == before
+        and after in (row["hash"], None)  # that its successor is gone is not its own fault
+    )
+
+
+def _has_own_id(row: RowMapping) -> bool:
+    """Whether an event has the id that ``ledger.append`` gives to its step in its ledger."""
+    told = _told(row)
+    step = [told.get("token_id"), told.get("benchmark_metric"), told.get("baseline")]
+    try:
+        own = uuid.uuid5(uuid.UUID(row["ledger_id"]), rfc8785.dumps(step).decode())
+    except (ValueError, TypeError, RecursionError):  # an id or a step that nobody ever wrote
+        return False
+    return bool(row["event_id"] == str(own))
+
+
 def _contradiction(row: RowMapping) -> str | None:
     """What the event says other than its decision, or None."""
     if row["decision_outcome"] != "achieved":
         return "stands for no achieved decision."
     claims = {
+        # A rename moves the decision's name; the event keeps that of its time.
+        "version": str(row["decision_version"]),
         "token_id": row["decision_token_id"],
         "benchmark_metric": row["decision_metric"],
+        "direction": row["decision_direction"],
         "value": row["decision_value"],
         "improvement_pp": row["decision_improvement_pp"],
         "baseline": row["decision_baseline_value"],
+        "evidence": row["decision_evidence"],
     }
     told = _told(row)
     differing = [key for key, decided in claims.items() if told.get(key) != decided]
@@ -132,7 +179,25 @@ def _audit_decisions(connection: Connection, workspace: str) -> Iterator[tuple[s
     for decision_id in audit_sql.repeated_decisions(connection, workspace):
         yield "decision_repeated", f"Several events stand for decision {decision_id}."
     for decision_id in audit_sql.heads_left_twice(connection, workspace):
-        yield "head_left_twice", f"Several DeltaOnes were measured against decision {decision_id}."
+        yield "head_left_twice", f"Several decisions took the head over from {decision_id}."
+    for baseline_id in audit_sql.missing_baselines(connection, workspace):
+        if baseline_id is None:
+            message = "An achieved decision names none that it was measured against."
+        else:
+            message = f"Decision {baseline_id} is gone, or set no head; others name it as theirs."
+        yield "baseline_missing", message
+    for decision_id in audit_sql.decisions_off_their_baseline(connection, workspace):
+        message = f"Decision {decision_id} was measured against another value than it names."
+        yield "baseline_differs", message
+    yield from _audit_series(connection, workspace)
+
+
+def _audit_series(connection: Connection, workspace: str) -> Iterator[tuple[str, str]]:
+    for token_id, metric in audit_sql.missing_series(connection, workspace):
+        yield "series_missing", f"The head of {token_id} {metric} is gone, its decisions are not."
+    for token_id, metric in audit_sql.series_off_their_direction(connection, workspace):
+        message = f"The direction of {token_id} {metric} is not that of its decisions."
+        yield "direction_differs", message
     for token_id, metric in audit_sql.series_off_their_head(connection, workspace):
         message = f"The head of {token_id} {metric} is not what its last decision made it."
         yield "head_differs", message

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from hokusai_mlflow_plugin.db import index_repair, index_scan
 from hokusai_mlflow_plugin.db.index_repair import Locks
 from hokusai_mlflow_plugin.db.index_scan import IndexRow, LiveVersion
 from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.db.races import is_deadlock
 from hokusai_mlflow_plugin.db.spans import Position, Span
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
@@ -32,6 +34,9 @@ from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
 BATCH_SIZE = 2_000
 
+_after_deadlocks = Retrying(
+    retry=retry_if_exception(is_deadlock), stop=stop_after_attempt(10), reraise=True
+)
 _NOT_IN_THE_TAGS = frozenset(("tags_locked", "run_evidence_missing", "run_evidence_mismatch"))
 """Codes of faults that a version's tags do not show."""
 
@@ -97,14 +102,34 @@ def scan(
     for workspace in workspaces:
         span = Span(workspace, after=None, last=None)
         while True:
-            index_scan.begin(connection, locking=locking)
-            span = index_scan.next_span(
-                connection, workspace, span.last, batch_size, with_index=with_index
+            span, locks = _after_deadlocks(
+                _begin,
+                connection,
+                workspace,
+                span.last,
+                batch_size,
+                with_index=with_index,
+                locking=locking,
             )
-            locks = index_repair.lock(connection, span) if locking else None
             yield _read(connection, catalogue, span, locks, with_index=with_index)
             if span.last is None:
                 break
+
+
+def _begin(
+    connection: Connection,
+    workspace: str,
+    after: Position | None,
+    batch_size: int,
+    *,
+    with_index: bool,
+    locking: bool,
+) -> tuple[Span, Locks | None]:
+    """Begin a batch's transaction; one before it may have lost a deadlock with a server."""
+    connection.rollback()
+    index_scan.begin(connection, locking=locking)
+    span = index_scan.next_span(connection, workspace, after, batch_size, with_index=with_index)
+    return span, index_repair.lock(connection, span) if locking else None
 
 
 def _read(

@@ -45,6 +45,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hokusai_mlflow_plugin.domain.errors import (
     ConcurrentWrite,
+    DamagedSeries,
     HokusaiError,
     ModelNotFound,
     SettingsError,
@@ -118,7 +119,7 @@ def translate(error: HokusaiError) -> MlflowException:
     message = str(error)
     if isinstance(error, (ModelNotFound, TokenNotFound)):
         return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
-    if isinstance(error, (TagsLocked, ConcurrentWrite)):
+    if isinstance(error, (TagsLocked, ConcurrentWrite, DamagedSeries)):
         return RegistryConflict(message)
     if isinstance(error, ValueError):
         return RegistryInvalidRequest(message)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 from tenacity import (
     RetryCallState,
@@ -26,6 +26,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from hokusai_mlflow_plugin.db.races import is_deadlock
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
 
 _logger = logging.getLogger(__name__)
@@ -50,12 +51,6 @@ WRITES = (
 
 _ATTEMPTS = 6
 _PATIENCE_S = 60
-_SQLSTATES = ("40P01", "40001")  # PostgreSQL: deadlock, serialization failure
-_FIRST_ARGUMENTS = (
-    1213,  # MySQL: deadlock
-    1205,  # MySQL: lock wait timeout
-    "database is locked",  # SQLite: its writers do not queue, and one of many can starve
-)
 
 C = TypeVar("C", bound=type)
 
@@ -63,15 +58,8 @@ C = TypeVar("C", bound=type)
 def is_lost_race(error: BaseException) -> bool:
     """Whether a write failed because another was faster, and may succeed when begun again."""
     cause = error.__cause__ if isinstance(error, MlflowException) else error
-    if isinstance(cause, (ConcurrentWrite, IntegrityError, StaleDataError)):
-        return True
-    if not isinstance(cause, DBAPIError):
-        return False
-    driver_error: Any = cause.orig
-    if getattr(driver_error, "sqlstate", None) in _SQLSTATES:
-        return True
-    arguments: Any = getattr(driver_error, "args", ())
-    return bool(arguments) and arguments[0] in _FIRST_ARGUMENTS
+    lost = isinstance(cause, (ConcurrentWrite, IntegrityError, StaleDataError))
+    return lost or is_deadlock(cause)
 
 
 def _note(state: RetryCallState) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,10 +13,11 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine, text
+from support.damage import run_sql
 from support.killed import killable
 from support.receiver import OTHER_SECRET, REDIRECTED, SECRET, receiving
 from support.registry import VALUE, create_version, token_tags
-from support.rewards import assert_sound, events, rows
+from support.rewards import assert_sound, events, own_hash, rows
 
 from hokusai_mlflow_plugin.db import delivery_sql
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
@@ -271,6 +274,20 @@ def test_replay_of_an_unknown_event(store, clock):
     assert deliveries(store) == [("pending", 0)]
 
 
+def test_replay_of_an_event_without_delivery(store, receiver, dispatcher, clock):
+    """An event whose delivery somebody removed gets one, and its attempts are counted on."""
+    ids = earn(store, 2)
+    dispatcher.deliver_due(1)
+    run_sql(store, "DELETE FROM hokusai_reward_deliveries")
+    assert dispatcher.deliver_due() == 0
+    assert all(replay(store, event_id, clock) for event_id in ids)
+    assert deliveries(store) == [("pending", 1), ("pending", 0)]
+    assert dispatcher.deliver_due() == 2
+    assert sorted(receiver.ids) == sorted([ids[0], *ids])
+    assert deliveries(store) == [("delivered", 2), ("delivered", 1)]
+    assert_sound(store)
+
+
 @pytest.mark.parametrize("answer", ["hang", 500])
 def test_replay_while_it_is_being_sent(store, receiver, dispatcher_factory, clock, answer):
     """A replay that comes while an attempt is under way is not swallowed by that attempt's end."""
@@ -412,9 +429,117 @@ def test_an_event_that_was_tampered_with_is_not_sent(store, receiver, dispatcher
     with store.engine.begin() as connection:
         connection.execute(text(statement))
     assert dispatcher.deliver_due() == 3
-    assert receiver.ids == [ids[0], ids[2]]
-    assert deliveries(store) == [("delivered", 1), ("dead", 1), ("delivered", 1)]
+    # Nothing proves that what follows a removed event follows it.
+    left = [] if statement.startswith("DELETE") else [ids[2]]
+    assert receiver.ids == [ids[0], *left]
+    third = "delivered" if left else "dead"
+    assert deliveries(store) == [("delivered", 1), ("dead", 1), (third, 1)]
     assert "rewards verify" in (attempts(store)[1][3] or "")
+
+
+def rewrite(store: Any, **changes: Any) -> str:
+    """Make of the last event another one, whose own hash fits; its id."""
+    with store.engine.connect() as connection:
+        row = max(rows(connection, "hokusai_reward_events"), key=lambda r: r["sequence"])
+    new = {**row, **changes}
+    new["data"] = json.dumps(
+        {**json.loads(row["data"]), "contributors": [{"contributor": "mallory"}]}
+    )
+    new["hash"] = own_hash(new)
+    if new["sequence"] == row["sequence"]:
+        run_sql(store, "DELETE FROM hokusai_reward_events WHERE sequence = :n", n=new["sequence"])
+    else:
+        run_sql(
+            store,
+            "INSERT INTO hokusai_reward_deliveries SELECT workspace, :n, status, attempts, "
+            "next_attempt_time, replayed_after FROM hokusai_reward_deliveries WHERE sequence = 2",
+            n=new["sequence"],
+        )
+    columns = ", ".join(new)
+    values = ", ".join(f":{column}" for column in new)
+    run_sql(store, f"INSERT INTO hokusai_reward_events ({columns}) VALUES ({values})", **new)
+    return new["event_id"]
+
+
+def advance(store: Any) -> None:
+    """Make the ledger's own row end with the last event."""
+    run_sql(
+        store,
+        "UPDATE hokusai_reward_ledgers SET "
+        "last_sequence = (SELECT max(sequence) FROM hokusai_reward_events), last_hash = "
+        "(SELECT hash FROM hokusai_reward_events ORDER BY sequence DESC LIMIT 1)",
+    )
+
+
+@pytest.mark.parametrize(
+    "forgery", ["behind the end", "no decision", "paid again", "other chain", "other payee"]
+)
+def test_a_forged_event_is_not_sent(store, receiver, dispatcher, forgery):
+    """A row whose own hash fits proves nothing: its place in the chain, its decision and its id
+    must fit as well.
+    """
+    earn(store, 2)
+    last_hash = events(store)[-1]["hash"]
+    another = {"sequence": 3, "event_id": str(uuid.uuid4()), "previous_hash": last_hash}
+    if forgery == "no decision":
+        another["decision_id"] = str(uuid.uuid4())
+    elif forgery == "other chain":
+        another["previous_hash"] = 64 * "f"
+    forged = rewrite(store, **({} if forgery == "other payee" else another))
+    if forgery not in ("behind the end", "other payee"):
+        advance(store)
+    dispatcher.deliver_due()
+    assert forged not in receiver.ids
+    assert b"mallory" not in b"".join(delivery.body for delivery in receiver.heard)
+    assert deliveries(store)[-1] == ("dead", 1)
+    assert "rewards verify" in (attempts(store)[-1][3] or "")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "SET outcome = 'below_threshold'",
+        "SET value = '0.9'",
+        "SET token_id = 'OTHER-1'",
+        None,
+    ],
+)
+def test_an_event_without_its_decision_is_not_sent(store, receiver, dispatcher, change):
+    """What the registry does not say itself any more, it does not sign."""
+    earn(store)
+    achieved = "WHERE outcome = 'achieved'"
+    statement = f"UPDATE hokusai_decisions {change}" if change else "DELETE FROM hokusai_decisions"
+    run_sql(store, f"{statement} {achieved}")
+    dispatcher.deliver_due()
+    assert receiver.heard == []
+    assert deliveries(store) == [("dead", 1)]
+
+
+def test_a_renamed_model_is_sent(store, receiver, dispatcher):
+    """A rename moves the decision, and the event keeps the name of its time: that is no forgery."""
+    ids = earn(store)
+    store.rename_registered_model("model", "renamed")
+    dispatcher.deliver_due()
+    assert receiver.ids == ids
+
+
+@pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("fault", ["drop", "hang", "refused", "nowhere", 500])
+def test_what_the_url_holds_is_not_told(store, receiver, dispatcher_factory, caplog, fault):
+    """A secret in the path or the query stands neither in the log nor in the table."""
+    caplog.set_level(logging.INFO)
+    place = {"refused": "127.0.0.1:1", "nowhere": "s3cret.invalid"}.get(
+        fault, f"127.0.0.1:{receiver.port}"
+    )
+    receiver.answers(fault)
+    earn(store)
+    url = f"http://{place}/hook/s3cret?key=s3cret"
+    dispatcher_factory(url=url, timeout_s=0.5).deliver_due()
+    receiver.release()
+    ((_sequence, _attempt, _status, error),) = attempts(store)
+    assert error
+    assert error in caplog.text
+    assert "s3cret" not in error + caplog.text
 
 
 def test_backlog(store, receiver, dispatcher, clock):
@@ -556,7 +681,7 @@ def test_a_name_that_turns_private_later(store, receiver, clock):
     assert guarded.deliver_due() == 1
     assert receiver.heard == []
     assert deliveries(store) == [("pending", 1)]
-    assert "not a public IP address" in (attempts(store)[0][3] or "")
+    assert attempts(store)[0][3] == "SSRFProtectionError"
 
 
 URL, SECRETS = "HOKUSAI_REWARD_WEBHOOK_URL", "HOKUSAI_REWARD_WEBHOOK_SECRETS"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from support.refusals import refused
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, codes, decision, events, faults, own_hash, paid, rows
 
-from hokusai_mlflow_plugin.services import rewards
+from hokusai_mlflow_plugin.services import ledger_audit, rewards
 
 SPECIFIED = "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1"
 """The specification's own example, whose EIP-55 checksum is wrong."""
@@ -450,6 +452,8 @@ def forge(store: Any, *, decision_id: str | None = None, data: str | None = None
     }
     row["hash"] = own_hash(row)
     insert(store, "hokusai_reward_events", row)
+    delivery = read_rows(store, "hokusai_reward_deliveries")[-1]
+    insert(store, "hokusai_reward_deliveries", {**delivery, "sequence": row["sequence"]})
 
 
 def advance_ledger(store: Any) -> None:
@@ -473,15 +477,15 @@ def test_a_forged_event_with_the_ledger_advanced(ledger):
     """Where the ledger was moved along, no decision stands behind the event."""
     forge(ledger)
     advance_ledger(ledger)
-    assert codes(ledger) == [(5, "decision_differs")]
+    assert codes(ledger) == [(5, "decision_differs"), (5, "id_differs")]
 
 
 def test_a_forged_event_for_a_decision_that_was_paid(ledger):
-    """A second event for a real decision, with another payee, is found as a repetition."""
+    """A second event for a real decision, with another payee, is a repetition under a wrong id."""
     last = read_rows(ledger)[-1]
     forge(ledger, decision_id=last["decision_id"])
     advance_ledger(ledger)
-    assert codes(ledger) == [(0, "decision_repeated")]
+    assert codes(ledger) == [(5, "id_differs"), (0, "decision_repeated")]
 
 
 def test_a_forged_event_with_a_forged_decision(ledger):
@@ -496,7 +500,7 @@ def test_a_forged_event_with_a_forged_decision(ledger):
     insert(ledger, "hokusai_decisions", forged)
     forge(ledger, decision_id=forged["decision_id"])
     advance_ledger(ledger)
-    assert codes(ledger) == [(0, "head_left_twice")]
+    assert codes(ledger) == [(5, "id_differs"), (0, "head_left_twice")]
 
 
 @pytest.mark.parametrize("sequence", [0, -1, 10**15])
@@ -539,14 +543,14 @@ def test_a_head_that_was_set_back_to_an_earlier_decision(ledger):
 
 
 def test_an_edited_decision(ledger):
-    """A decision that was made to say something else contradicts its event."""
+    """A decision that was made to say something else contradicts its event, and the next one."""
     decision_id = read_rows(ledger)[1]["decision_id"]
     tamper(
         ledger,
         "UPDATE hokusai_decisions SET value = '0.61' WHERE decision_id = :decision",
         decision=decision_id,
     )
-    assert codes(ledger) == [(2, "decision_differs")]
+    assert codes(ledger) == [(2, "decision_differs"), (0, "baseline_differs")]
 
 
 def test_a_decision_that_was_made_achieved(ledger):
@@ -556,6 +560,155 @@ def test_a_decision_that_was_made_achieved(ledger):
     assert (0, "event_missing") in codes(ledger)
 
 
+def rewrite_last(store: Any, **changes: Any) -> None:
+    """Change the last event, and all that is derived from its content."""
+    row = {**read_rows(store)[-1], **changes}
+    tamper(
+        store,
+        "UPDATE hokusai_reward_events SET event_id = :event_id, data = :data, hash = :hash "
+        "WHERE sequence = :sequence",
+        **{key: row[key] for key in ("event_id", "data", "sequence")},
+        hash=own_hash(row),
+    )
+    advance_ledger(store)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"version":"5"', '"version":"4"'),
+        ('"direction":"maximize"', '"direction":"minimize"'),
+        ('"evidence":"claimed"', '"evidence":"run_backed"'),
+    ],
+)
+def test_an_event_that_tells_other_than_its_decision(ledger, old, new):
+    """Also with every hash made to fit: the version, the direction, the evidence."""
+    data = read_rows(ledger)[-1]["data"]
+    assert old in data
+    rewrite_last(ledger, data=data.replace(old, new))
+    assert codes(ledger) == [(4, "decision_differs")]
+
+
+def test_a_rename_is_no_fault(ledger):
+    """A rename moves the decisions; an event keeps the name of its time."""
+    ledger.rename_registered_model("model", "renamed")
+    assert events(ledger)[0]["data"]["name"] == "model"
+    assert codes(ledger) == []
+
+
+def test_an_event_with_another_id(ledger):
+    """A receiver goes by the id: under another one the same step would be paid again."""
+    rewrite_last(ledger, event_id=str(uuid.uuid4()))
+    assert codes(ledger) == [(4, "id_differs")]
+
+
+@pytest.mark.parametrize("ledger_id", ["a", "00000000-0000-4000-8000-000000000000"])
+def test_an_edited_ledger_id(ledger, ledger_id):
+    """With another ledger id, a step that was paid would get an id that nobody has seen."""
+    tamper(ledger, "UPDATE hokusai_reward_ledgers SET ledger_id = :id", id=ledger_id)
+    assert codes(ledger) == [(sequence, "id_differs") for sequence in (1, 2, 3, 4)]
+
+
+def test_an_event_without_delivery(ledger):
+    """An event that no dispatcher would ever send does not go unnoticed."""
+    tamper(ledger, "DELETE FROM hokusai_reward_deliveries WHERE sequence = 2")
+    assert codes(ledger) == [(2, "delivery_missing")]
+
+
+def test_a_removed_series(ledger):
+    """Without its head the series would begin anew, and be paid once more."""
+    register(ledger, "0.5", name="other", hokusai_token_id="OTHER-1")
+    tamper(ledger, "DELETE FROM hokusai_series")
+    assert codes(ledger) == 2 * [(0, "series_missing")]
+    messages = [fault.message for fault in faults(ledger)]
+    assert messages[0] == "The head of IMG-001 accuracy is gone, its decisions are not."
+
+
+def test_a_removed_baseline(ledger):
+    """A decision that an achieved one was measured against, or that a head names, is missed."""
+    register(ledger, "0.5", name="other", hokusai_token_id="OTHER-1")
+    tamper(ledger, "DELETE FROM hokusai_decisions WHERE outcome = 'baseline'")
+    assert codes(ledger) == [(0, "baseline_missing"), (0, "head_differs")]
+    assert "OTHER-1" in faults(ledger)[1].message
+
+
+def test_an_achieved_decision_without_baseline(ledger):
+    """Nothing is achieved without something to beat."""
+    tamper(
+        ledger,
+        "UPDATE hokusai_decisions SET baseline_decision_id = NULL WHERE value = '0.55'",
+    )
+    assert codes(ledger) == [(0, "baseline_missing")]
+
+
+def test_an_edited_baseline(ledger):
+    """What a DeltaOne was measured against has the value that it was measured against."""
+    tamper(ledger, "UPDATE hokusai_decisions SET value = '0.4' WHERE outcome = 'baseline'")
+    assert codes(ledger) == [(0, "baseline_differs")]
+
+
+@pytest.mark.parametrize("table", ["hokusai_series", "hokusai_decisions"])
+def test_an_edited_direction(ledger, table):
+    """Who turns the direction of a series round is paid for getting worse."""
+    where = "WHERE outcome = 'baseline'" if table == "hokusai_decisions" else ""
+    tamper(ledger, f"UPDATE {table} SET direction = 'minimize' {where}")
+    assert codes(ledger) == [(0, "direction_differs")]
+
+
+def raise_head(store: Any, value: str) -> dict[str, Any]:
+    """Raise the head without paying, as a baseline decision may; the decision that held it."""
+    (series,) = read_rows(store, "hokusai_series")
+    before = next(
+        row
+        for row in read_rows(store, "hokusai_decisions")
+        if row["decision_id"] == series["head_decision_id"]
+    )
+    raising = {
+        **before,
+        "decision_id": str(uuid.uuid4()),
+        "outcome": "baseline",
+        "value": value,
+        "baseline_decision_id": before["decision_id"],
+        "baseline_value": before["value"],
+    }
+    insert(store, "hokusai_decisions", raising)
+    tamper(
+        store,
+        "UPDATE hokusai_series SET head_value = :value, head_decision_id = :decision_id",
+        value=value,
+        decision_id=raising["decision_id"],
+    )
+    return before
+
+
+def test_a_head_that_was_raised_unpaid(ledger):
+    """A baseline decision may leave a head as an achieved one does; then that head is left."""
+    before = raise_head(ledger, "0.8")
+    assert codes(ledger) == []
+    register(ledger, "0.85", contributor=ONE)
+    assert codes(ledger) == []
+    tamper(
+        ledger,
+        "UPDATE hokusai_decisions SET baseline_decision_id = :id, baseline_value = :value "
+        "WHERE value = '0.85'",
+        id=before["decision_id"],
+        value=before["value"],
+    )
+    assert (0, "head_left_twice") in codes(ledger)
+
+
+def test_a_head_that_was_set_back_to_before_it_was_raised(ledger):
+    """A head that a baseline decision left is no head any more."""
+    before = raise_head(ledger, "0.8")
+    tamper(
+        ledger,
+        "UPDATE hokusai_series SET head_value = :value, head_decision_id = :id",
+        id=before["decision_id"],
+        value=before["value"],
+    )
+    assert codes(ledger) == [(0, "head_differs")]
+
+
 def test_workspaces_are_audited_apart(ledger):
     """A fault names its workspace; another's ledger begins at 1 with a chain of its own."""
     row = {**read_rows(ledger)[0], "workspace": "other", "event_id": str(uuid.uuid4())}
@@ -563,6 +716,15 @@ def test_workspaces_are_audited_apart(ledger):
     found = faults(ledger)
     assert {fault.workspace for fault in found} == {"other"}
     assert "event_added" in {fault.code for fault in found}
+
+
+def test_every_fault_is_documented():
+    """docs/events.md lists what verify finds, by the codes."""
+    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+    source = Path(ledger_audit.__file__).read_text(encoding="utf-8")
+    given = re.findall(r'(?:fault\(|yield |workspace, \w+, )"([a-z_]+)"', source)
+    assert set(given) == set(re.findall(r"\| `([a-z_]+)` \|$", page, re.MULTILINE))
+    assert len(set(given)) == 16
 
 
 def test_metric_of_another_case_is_another_series(store: Any) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Workspace
+from mlflow.exceptions import MlflowException
 from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore as WorkspaceStore
 from mlflow.utils.workspace_context import WorkspaceContext
 from support.index import assert_index_is_truth, indexed_rows, indexed_versions
 from support.refusals import registry_rows
-from support.registry import create_version, token_tags
+from support.registry import VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, faults, paid
 
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services import maintenance
+from hokusai_mlflow_plugin.services import backfill, maintenance
 from hokusai_mlflow_plugin.services.maintenance import Kind
 
 HARMLESS = [
@@ -92,20 +93,33 @@ def test_moving_models_to_another_workspace(team_store, database_uri, mlflow_com
     """
     mlflow_command("db", *MOVES[target], database_uri, MLFLOW_ENABLE_WORKSPACES="true")
 
+    with WorkspaceContext(target):
+        assert_locked(team_store, "contributor", "mallory")
     found = [d for report in verify(team_store) for d in report.differences]
     kinds = sorted((d.id.workspace, d.id.version, d.kind) for d in found)
     stale = [("team-a", version, Kind.STALE_ROW) for version in (1, 2)]
     missing = [(target, version, Kind.MISSING_ROW) for version in (1, 2)]
     assert kinds == sorted(stale + missing)
 
-    for _report in maintenance.rebuild(team_store.engine, BUILT_IN):
+    for _report in backfill.rebuild(team_store.engine, BUILT_IN):
         pass
     assert_index_is_truth(team_store)
     with team_store.engine.connect() as connection:
         assert {row[0] for row in indexed_rows(connection)} == {target}
     assert faults(team_store) == []
+    with WorkspaceContext(target):
+        assert_locked(team_store, VALUE, "0.99")
+        for value in ("0.85", "0.9"):
+            create_version(team_store, tags=token_tags(benchmark_value=value))
+        assert paid(team_store) == []
     with WorkspaceContext("team-a"):
         assert [version for _, version, _ in paid(team_store)] == ["2"]
+
+
+def assert_locked(store, key, value):
+    """The reward that the second version was paid, wherever it was, locks it."""
+    with pytest.raises(MlflowException, match="a DeltaOne rests on this version"):
+        set_tag(store, "model", 2, key, value)
 
 
 def verify(store):

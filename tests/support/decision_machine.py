@@ -120,7 +120,9 @@ class Rules:
             decided = Decided("baseline", version.value)
         else:
             step = (version.value - head[1].value) * sign
-            outcome = "achieved" if step >= Decimal("0.01") else "below_threshold"
+            is_own = head[1] in version.history
+            better = "baseline" if is_own else "achieved"
+            outcome = better if step >= Decimal("0.01") else "below_threshold"
             decided = Decided("regressed" if step < 0 else outcome, version.value, head[1])
         if decided.outcome in ("baseline", "achieved"):
             self.heads[version.series] = (sign, decided)
@@ -143,11 +145,11 @@ class Rules:
 
     def locks(self, version: Version, key: str) -> bool:
         """Whether a reward rests on a tag of a version."""
-        rewarded = any(decided is version.decided for decided, *_ in self.achieved)
-        if key == CONTRIBUTOR:
-            return rewarded
-        measured = any(decided.against is version.decided for decided, *_ in self.achieved)
-        return version.decided is not None and (rewarded or measured)
+        taken = (*version.history, version.decided)
+        if any(decided in taken for decided, *_ in self.achieved):
+            return True
+        measured = any(decided.against in taken for decided, *_ in self.achieved)
+        return measured and key != CONTRIBUTOR
 
 
 class RegistryMachine(RuleBasedStateMachine):

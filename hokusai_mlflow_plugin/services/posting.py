@@ -1,0 +1,172 @@
+"""Posting to a receiver within a deadline, and saying what failed without quoting its URL.
+
+The timeout of requests is one of each read: a receiver that sends a byte now and then outlasts it.
+So a thread posts, and when the time is up its connection is shut down, which ends the thread. Only
+while the name is looked up or a connection is opened is there nothing to shut down; both end by
+themselves, and nothing is sent after them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+
+class DeadlineExceeded(Exception):
+    """The receiver did not answer in time."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"The receiver did not answer within {timeout_s:g} seconds.")
+
+
+class Poster:
+    """Posts to one URL."""
+
+    def __init__(self, session: requests.Session, url: str, timeout_s: float) -> None:
+        """Set up; nothing is sent yet.
+
+        Args:
+            session: Sends the requests; nobody else uses it.
+            url: Where to.
+            timeout_s: How long a post may take in all, from the look-up of the name to the end of
+                the answer's head.
+        """
+        self._session = session
+        self._url = url
+        self._timeout_s = timeout_s
+        for adapter in session.adapters.values():
+            if isinstance(adapter, HTTPAdapter):
+                _watch(adapter)
+
+    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Post, without following a redirect or reading the answer's body.
+
+        Returns:
+            The HTTP status of the answer.
+
+        Raises:
+            DeadlineExceeded: There was none in time.
+            Exception: Whatever else failed.
+        """
+        attempt = _Attempt()
+        outcome: list[int | Exception] = []
+
+        def run() -> None:
+            _running.attempt = attempt
+            try:
+                outcome.append(self._post(body, headers))
+            except Exception as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=run, name="reward-post", daemon=True)
+        thread.start()
+        thread.join(self._timeout_s)
+        if not outcome:
+            attempt.give_up()
+            raise DeadlineExceeded(self._timeout_s)
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
+
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        with self._session.post(
+            self._url,
+            data=body,
+            headers=headers,
+            timeout=self._timeout_s,
+            allow_redirects=False,
+            stream=True,  # an endless answer is not read
+        ) as response:
+            return response.status_code
+
+
+def failure(error: Exception) -> str:
+    """What failed, for the log: by classes and the system's own words.
+
+    The text of an exception may quote the URL, and with it a secret in its path or query.
+    """
+    if isinstance(error, DeadlineExceeded):
+        return str(error)
+    cause: BaseException = error
+    while inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
+        cause = inner
+    names = dict.fromkeys(type(each).__name__ for each in (error, cause))
+    reason = _reason(cause)
+    return ": ".join(names) + (f" ({reason})" if reason else "")
+
+
+def _reason(cause: BaseException) -> str | None:
+    if isinstance(cause, ssl.SSLError):
+        return getattr(cause, "reason", None)  # a word such as CERTIFICATE_VERIFY_FAILED
+    if isinstance(cause, socket.gaierror):
+        return cause.strerror
+    if isinstance(cause, OSError) and isinstance(cause.errno, int):
+        return os.strerror(cause.errno)
+    return None
+
+
+class _Attempt:
+    """The connections of one post, to be shut down when its time is up."""
+
+    def __init__(self) -> None:
+        self._is_over = False
+        self._connections: list[HTTPConnection] = []
+        self._lock = threading.Lock()
+
+    def enter(self, connection: HTTPConnection) -> None:
+        """Let a connection be used, unless the time is up."""
+        with self._lock:
+            if not self._is_over:
+                self._connections.append(connection)
+                return
+        connection.close()
+        raise TimeoutError
+
+    def give_up(self) -> None:
+        """Shut down what is open, and let nothing new be opened."""
+        with self._lock:
+            self._is_over = True
+        for connection in self._connections:
+            sock: Any = connection.sock
+            if isinstance(sock, socket.socket):
+                with suppress(OSError):  # it may have been closed just now
+                    # Not that of SSLSocket: it takes the TLS session from under who reads.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+_running = threading.local()
+"""``attempt``: that of the thread."""
+
+
+class _Watched(HTTPConnection):
+    """A connection that knows the attempt that it is used in."""
+
+    def connect(self) -> None:
+        _running.attempt.enter(self)
+        super().connect()
+        _running.attempt.enter(self)  # where the time went by meanwhile, there was no socket yet
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _running.attempt.enter(self)
+        super().request(*args, **kwargs)
+
+
+def _watch(adapter: HTTPAdapter) -> None:
+    """Make an adapter's connections watched ones; they keep what else is special about them."""
+    manager = adapter.poolmanager
+    watched = {}
+    for scheme, pool in manager.pool_classes_by_scheme.items():
+        if issubclass(pool.ConnectionCls, _Watched):
+            return  # an earlier poster had this session
+        connection = type("WatchedConnection", (_Watched, pool.ConnectionCls), {})
+        watched[scheme] = type("WatchedPool", (pool,), {"ConnectionCls": connection})
+    manager.pool_classes_by_scheme = watched

@@ -1,0 +1,143 @@
+"""``rewards dispatch`` while its database is away, and what its log does not tell."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
+from cli.commands import failed, run
+from sqlalchemy import create_engine, make_url, text
+from support.damage import run_sql
+from support.receiver import SECRET, receiving
+from support.registry import VALUE, create_version, token_tags
+
+rewards = import_module("hokusai_mlflow_plugin.cli.rewards")  # the package has the command's name
+
+AWAY = "ALTER TABLE hokusai_reward_deliveries RENAME TO hokusai_away"
+BACK = "ALTER TABLE hokusai_away RENAME TO hokusai_reward_deliveries"
+
+
+class Stopped(Exception):
+    """Somebody stopped the command."""
+
+
+@pytest.fixture
+def earned(store):
+    """A store with one reward event."""
+    for value in ("0.5", "0.6"):
+        create_version(store, tags=token_tags(**{VALUE: value}))
+    return store
+
+
+@pytest.fixture
+def receiver():
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def dispatch(database_uri, receiver):
+    """Runs the command on the test's database."""
+
+    def start(*options, url=None):
+        environ = {
+            "HOKUSAI_REWARD_WEBHOOK_URL": url or receiver.url,
+            "HOKUSAI_REWARD_WEBHOOK_SECRETS": SECRET,
+            "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": "true",
+            "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": "true",
+        }
+        return run("rewards", "dispatch", database_uri, *options, environ=environ)
+
+    return start
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The command's waits do not take time; ``then`` says what happens in each."""
+    made = SimpleNamespace(seconds=[], then={})
+
+    def sleep(seconds):
+        made.seconds.append(seconds)
+        made.then.get(len(made.seconds), lambda: None)()
+
+    monkeypatch.setattr(rewards, "time", SimpleNamespace(sleep=sleep, time_ns=time.time_ns))
+    return made
+
+
+def stop():
+    raise Stopped
+
+
+def test_a_database_that_is_away_for_a_while(earned, dispatch, receiver, waits, caplog):
+    """It says so in a line, looks again ever later, up to half a minute, and goes on."""
+    run_sql(earned, AWAY)
+    waits.then = {8: lambda: run_sql(earned, BACK), 10: stop}
+    with pytest.raises(Stopped):
+        dispatch("--interval", "7")
+    assert waits.seconds == [1, 2, 4, 8, 16, 30, 30, 30, 7, 7]
+    assert len(receiver.heard) == 1
+    told = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert len(told) == 8
+    assert all("\n" not in each.getMessage() and each.exc_info is None for each in told)
+    assert told[0].getMessage().startswith("The database cannot be used: ")
+    assert told[0].getMessage().endswith("Next look in 1 seconds.")
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql"], indirect=True)
+def test_a_server_that_takes_no_connections(earned, database_uri, dispatch, receiver, waits):
+    """Connections are cut and none is let in; later they are, and the event is sent."""
+    url = make_url(database_uri)
+    server = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    earned.engine.dispose()
+
+    def let_in(allowed):
+        with server.connect() as connection:
+            connection.execute(text(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {allowed}'))
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+                ),
+                {"name": url.database},
+            )
+
+    receiver.answer = lambda _delivery: let_in("false") or 500
+    waits.then = {3: lambda: let_in("true"), 5: stop}
+    try:
+        with pytest.raises(Stopped):
+            dispatch("--interval", "7")
+    finally:
+        let_in("true")
+        server.dispose()
+    assert waits.seconds == [1, 2, 4, 7, 7]
+
+
+@pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+def test_once(earned, dispatch):
+    """With --once an outage is the command's one sentence, and its exit status."""
+    run_sql(earned, AWAY)
+    assert failed(dispatch("--once")).startswith("The database cannot be used: ")
+    run_sql(earned, BACK)
+    assert dispatch("--once").output == "1 attempts made.\n"
+
+
+@pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+def test_an_answer_with_odd_headers(earned, dispatch, caplog):
+    """What the HTTP library warns of quotes the URL; the log does not."""
+
+    def answer():
+        connection, _address = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(answer)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/s3cret?key=s3cret"
+        assert dispatch("--once", url=url).output == "1 attempts made.\n"
+        answered.result()
+    assert "s3cret" not in caplog.text
