@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func
+from sqlalchemy import ColumnElement, and_, func, select
 
-from hokusai_mlflow_plugin.db.mlflow_tables import model_versions, same_version
+from hokusai_mlflow_plugin.db.mlflow_tables import DELETED_STAGE, model_versions, same_version
 from hokusai_mlflow_plugin.db.tables import token_index
 
 
@@ -23,3 +23,9 @@ def is_indexed_as(versions: Any, index: Any) -> ColumnElement[bool]:
 IS_INDEXED_AS = is_indexed_as(model_versions, token_index)
 LIVE_INDEX = token_index.join(model_versions, IS_INDEXED_AS)
 """To be restricted to ``mlflow_tables.LIVE``."""
+
+OF_LIVE_VERSION = (
+    select(model_versions.c.current_stage).where(IS_INDEXED_AS).scalar_subquery() != DELETED_STAGE
+)
+"""The same as a condition on index rows, looked up row by row. For totals over a range of the
+index: joined, PostgreSQL can choose to read all versions for one page."""

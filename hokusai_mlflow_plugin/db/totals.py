@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, distinct, func, select
 
-from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX, OF_LIVE_VERSION
 from hokusai_mlflow_plugin.db.mlflow_tables import LIVE
 from hokusai_mlflow_plugin.db.tables import token_index
 
@@ -25,12 +25,11 @@ def tokens(
             func.count().label("version_count"),
             func.max(token_index.c.creation_time).label("last_registered_timestamp"),
         )
-        .select_from(LIVE_INDEX)
         .where(
             token_index.c.workspace == workspace,
             token_index.c.token_id > after,
             *of_prefix(prefix),
-            LIVE,
+            OF_LIVE_VERSION,
         )
         .group_by(token_index.c.token_id)
         .order_by(token_index.c.token_id)

@@ -10,13 +10,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
 
-from hokusai_mlflow_plugin.db.live_index import IS_INDEXED_AS, LIVE_INDEX
-from hokusai_mlflow_plugin.db.mlflow_tables import DELETED_STAGE, LIVE, model_versions
+from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX, OF_LIVE_VERSION
+from hokusai_mlflow_plugin.db.mlflow_tables import LIVE
 from hokusai_mlflow_plugin.db.tables import token_index
 from hokusai_mlflow_plugin.db.totals import of_prefix
-
-_STAGE = select(model_versions.c.current_stage).where(IS_INDEXED_AS).scalar_subquery()
-"""Looked up row by row: joined, PostgreSQL can choose to read all versions for one page."""
 
 _TOTALS: tuple[ColumnElement[Any], ...] = (
     func.count().label("version_count"),
@@ -50,7 +47,7 @@ def models_of_tokens(
     query = (
         select(token_id, name, *_TOTALS)
         .where(token_index.c.workspace == workspace, token_id >= last_token, follows)
-        .where(_STAGE != DELETED_STAGE)
+        .where(OF_LIVE_VERSION)
         .where(*of_prefix(prefix))
         .group_by(token_id, name)
         .order_by(token_id, name)

@@ -11,14 +11,18 @@ from plans.plans import Plan, plans_of
 from sqlalchemy import Connection, Engine
 
 from hokusai_mlflow_plugin.db import (
+    backfill_sql,
     delivery_sql,
     index_reads,
     index_writes,
     ledger_sql,
     policy_sql,
     series_sql,
+    standing_sql,
 )
+from hokusai_mlflow_plugin.db.index_writes import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
+from hokusai_mlflow_plugin.db.standing_sql import PastDecision
 from hokusai_mlflow_plugin.db.tables import metadata
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
 from hokusai_mlflow_plugin.services.questions import QUESTIONS
@@ -31,7 +35,7 @@ LARGE = {
     "registered_model_tags",
     "model_versions",
     "model_version_tags",
-    *metadata.tables,
+    *(set(metadata.tables) - {"hokusai_reward_ledgers"}),  # one row for each workspace
     "decided",
     "baseline",
 } - {"hokusai_state"}
@@ -41,6 +45,7 @@ MODEL = ModelId(WORKSPACE, COMPLETE)
 VERSION = VersionId(WORKSPACE, COMPLETE, 1)
 SERIES = SeriesId(WORKSPACE, COMPLETE_TOKEN, "f1_score")
 FIRST_DECISION = f"d-{COMPLETE}-1"
+TAKEN = PastDecision(SERIES, FIRST_DECISION, "baseline")
 
 ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "model-versions/list-by-token": (
@@ -70,9 +75,7 @@ INDEXED: Mapping[str, Call] = {
         c, WORKSPACE, COMPLETE_TOKEN, None, 11
     ),
     "ix_hokusai_decisions_version": lambda c: index_writes.rename_model(c, MODEL, "other-name"),
-    "ix_hokusai_decisions_baseline": lambda c: series_sql.achievements_resting_on(
-        c, WORKSPACE, FIRST_DECISION
-    ),
+    "ix_hokusai_decisions_baseline": lambda c: standing_sql.is_measured_against(c, [TAKEN]),
     "uq_hokusai_reward_events_event_id": lambda c: delivery_sql.replay(
         c, WORKSPACE, f"event-{COMPLETE}", 0
     ),
@@ -99,7 +102,11 @@ WRITES: Mapping[str, Call] = {
         policy_sql.rename_model(c, MODEL, "other-name"),
     ),
     "moving a head": lambda c: series_sql.move_head(c, SERIES, FIRST_DECISION, "1", "d"),
-    "locking tags": lambda c: series_sql.achievements_resting_on(c, WORKSPACE, FIRST_DECISION),
+    "locking tags": lambda c: (
+        standing_sql.decisions_on(c, Version(VERSION, 0, None, None)),
+        standing_sql.is_measured_against(c, [TAKEN]),
+    ),
+    "beginning a series": lambda c: backfill_sql.read_undecided(c, SERIES),
     "claiming a delivery": lambda c: delivery_sql.claim_next(
         c, 2_000_000_000_000, 2_000_000_060_000
     ),
