@@ -172,18 +172,22 @@ def _heads(registry: Registry) -> Iterator[str]:
         moves = [d for d in own if d[4] in ("baseline", "achieved")]
         first = [d for d in moves if d[5] is None]
         sign = 1 if direction == "maximize" else -1
-        if [d[3] for d in first] != [baseline_value]:
+        if len(first) != 1:
             yield f"series {token} {metric} has the baselines {first}"
             continue
         following = {d[5]: d for d in moves if d[5] is not None}
-        head, steps = first[0], 0
+        head, steps, start = first[0], 0, first[0]
         while head[0] in following:
             reached, steps = following[head[0]], steps + 1
+            if reached[4] == "baseline" and start == head:  # it amended its own value
+                start = reached
             if (Decimal(reached[3]) - Decimal(head[3])) * sign < Decimal("0.01"):
                 yield f"no DeltaOne from {head} to {reached}"
             head = reached
         if steps != len(moves) - 1 or (head[0], head[3]) != (head_decision, head_value):
             yield f"series {token} {metric} is no chain: {steps} of {len(moves) - 1}, ends {head}"
+        if start[3] != baseline_value:
+            yield f"series {token} {metric} begins with {baseline_value}, not {start}"
 
 
 def _acknowledged(registry: Registry, own: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -134,29 +134,8 @@ def lock_head(connection: Connection, key: SeriesId) -> Row[Any] | None:
     return connection.execute(query).one_or_none()
 
 
-def raise_head(connection: Connection, key: SeriesId, decision: Mapping[str, Any]) -> None:
-    """Move a locked head to the version that a decision is on, and name that in the index."""
-    connection.execute(
-        series.update()
-        .where(*of_series(series, key))
-        .values(head_value=decision["value"], head_decision_id=decision["decision_id"])
-    )
-    _record(connection, [decision])
-
-
-def begin_series(
-    connection: Connection,
-    series_rows: Sequence[Mapping[str, Any]],
-    decision_rows: Sequence[Mapping[str, Any]],
-) -> None:
-    """Write heads of new series with their decisions, and name those in the index."""
-    if not series_rows:
-        return
-    connection.execute(series.insert(), list(series_rows))
-    _record(connection, decision_rows)
-
-
-def _record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -> None:
+def record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write decisions on indexed versions, and name them in the index."""
     connection.execute(decisions.insert(), list(decision_rows))
     connection.execute(
         token_index.update()
@@ -176,3 +155,15 @@ def _record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) 
             for row in decision_rows
         ],
     )
+
+
+def begin_series(
+    connection: Connection,
+    series_rows: Sequence[Mapping[str, Any]],
+    decision_rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write heads of new series with their decisions, and name those in the index."""
+    if not series_rows:
+        return
+    connection.execute(series.insert(), list(series_rows))
+    record(connection, decision_rows)

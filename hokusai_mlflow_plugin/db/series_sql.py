@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, case, select
 
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, of_series
 from hokusai_mlflow_plugin.db.mlflow_tables import (
@@ -104,13 +104,34 @@ def begin_series(
 
 
 def move_head(
-    connection: Connection, key: SeriesId, old_decision_id: str, value: str, decision_id: str
+    connection: Connection,
+    key: SeriesId,
+    old_decision_id: str,
+    value: str,
+    decision_id: str,
+    *,
+    earned: bool,
 ) -> bool:
-    """Swap the head for a better one; False where another writer just moved it."""
+    """Swap the head for a better one; False where another writer just moved it.
+
+    Where nothing is earned, and nothing was before, the series now begins with this value: what was
+    paid stays the way from the baseline to the head.
+    """
+    moved: dict[Any, Any] = {
+        series.c.head_value: value,
+        series.c.head_decision_id: decision_id,
+    }
+    if not earned:
+        nothing_yet = series.c.baseline_value == series.c.head_value
+        # In this order: MySQL compares with what the statement has set already.
+        moved = {
+            series.c.baseline_value: case((nothing_yet, value), else_=series.c.baseline_value),
+            **moved,
+        }
     result = connection.execute(
         series.update()
         .where(*of_series(series, key), series.c.head_decision_id == old_decision_id)
-        .values(head_value=value, head_decision_id=decision_id)
+        .ordered_values(*moved.items())
     )
     return result.rowcount == 1
 

@@ -165,7 +165,10 @@ def _swap_head(
         assert candidate.direction is not None  # noqa: S101  # decide() has seen to it
         direction = candidate.direction.value
         return series_sql.begin_series(connection, series, direction, value, decision_id)
-    return series_sql.move_head(connection, series, head.decision_id, value, decision_id)
+    earned = verdict.outcome is Outcome.ACHIEVED
+    return series_sql.move_head(
+        connection, series, head.decision_id, value, decision_id, earned=earned
+    )
 
 
 def _candidate(

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import IntegrityError
 
-from hokusai_mlflow_plugin.db import backfill_sql, index_scan
+from hokusai_mlflow_plugin.db import backfill_sql, index_scan, series_sql
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome, percentage_points
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction
@@ -146,7 +146,15 @@ def _raise(connection: Connection, series: SeriesId, found: _Best, now_ms: int) 
         "baseline_value": head.head_value,
         "improvement_pp": _improvement_pp(found, head.head_value),
     }
-    backfill_sql.raise_head(connection, series, decision)
+    series_sql.move_head(
+        connection,
+        series,
+        head.head_decision_id,
+        decision["value"],
+        decision["decision_id"],
+        earned=False,
+    )
+    backfill_sql.record(connection, [decision])
 
 
 def _direction(

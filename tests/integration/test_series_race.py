@@ -124,10 +124,11 @@ def test_the_head_moves_only_from_where_it_was_seen(store):
     create_version(store, tags=token_tags(**{VALUE: "0.2"}))
     key = SeriesId("default", "IMG-001", "accuracy")
     by_value = {row["value"]: row["decision_id"] for row in decided_rows(store)}
+    third = "0.3", "third"
     with store.engine.connect() as connection:
-        assert not series_sql.move_head(connection, key, by_value["0.1"], "0.3", "third")
-        assert not series_sql.begin_series(connection, key, "maximize", "0.3", "third")
-        assert series_sql.move_head(connection, key, by_value["0.2"], "0.3", "third")
+        assert not series_sql.move_head(connection, key, by_value["0.1"], *third, earned=True)
+        assert not series_sql.begin_series(connection, key, "maximize", *third)
+        assert series_sql.move_head(connection, key, by_value["0.2"], *third, earned=True)
         connection.rollback()
     assert_sound(store)
 

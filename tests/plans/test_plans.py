@@ -101,7 +101,9 @@ WRITES: Mapping[str, Call] = {
         index_writes.rename_model(c, MODEL, "other-name"),
         policy_sql.rename_model(c, MODEL, "other-name"),
     ),
-    "moving a head": lambda c: series_sql.move_head(c, SERIES, FIRST_DECISION, "1", "d"),
+    "moving a head": lambda c: series_sql.move_head(
+        c, SERIES, FIRST_DECISION, "1", "d", earned=False
+    ),
     "locking tags": lambda c: (
         standing_sql.decisions_on(c, Version(VERSION, 0, None, None)),
         standing_sql.is_measured_against(c, [TAKEN]),

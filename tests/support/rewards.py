@@ -106,13 +106,22 @@ def _assert_series(decisions: list[Json], series: list[Json]) -> None:
         following = {each["baseline_decision_id"]: each for each in moves}
         assert len(following) == len(moves)
         head = following.pop(None)  # the first value
-        assert (head["outcome"], head["value"]) == ("baseline", row["baseline_value"])
+        assert head["outcome"] == "baseline"
+        baseline, total = head["value"], Decimal(0)
         while step := following.pop(head["decision_id"], None):
             points = (Decimal(step["value"]) - Decimal(head["value"])) * 100 * sign
             assert Decimal(step["improvement_pp"]) == points
             assert points >= 1 if step["outcome"] == "achieved" else points > 0
             assert step["baseline_value"] == head["value"]
+            if step["outcome"] == "achieved":
+                total += points
+            elif total == 0:
+                baseline = step["value"]
+            else:
+                total += points  # raised by the past, after something was earned
             head = step
+        assert baseline == row["baseline_value"]
+        assert total == (Decimal(head["value"]) - Decimal(baseline)) * 100 * sign
         assert following == {}
         assert (row["head_value"], row["head_decision_id"]) == (head["value"], head["decision_id"])
     for own in by_series.values():
