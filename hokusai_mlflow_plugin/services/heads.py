@@ -131,12 +131,16 @@ def _begin(
     rows = [_series(series, found, decisions[series]) for series, found in new.items()]
     backfill_sql.begin_series(connection, rows, list(decisions.values()))
     for series in sorted(best.keys() & heads.keys()):
-        _raise(connection, series, best[series], now_ms)
+        if _beats(best[series], heads[series].head_value):
+            _raise(connection, series, best[series], now_ms)
     return count
 
 
 def _raise(connection: Connection, series: SeriesId, found: _Best, now_ms: int) -> None:
-    """Move a head to a better value that was written past the plugin; nothing is paid for it."""
+    """Move a head to a better value that was written past the plugin; nothing is paid for it.
+
+    A server may have moved it since it was read.
+    """
     head = backfill_sql.lock_head(connection, series)
     if head is None or not _beats(found, head.head_value):
         return
