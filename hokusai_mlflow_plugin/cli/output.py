@@ -89,6 +89,11 @@ def pick(row: Mapping[str, Any], keys: Iterable[str]) -> list[Any]:
     return [row.get(key) for key in keys]
 
 
+def database_failure(error: SQLAlchemyError) -> str:
+    """What is wrong with the database, in its driver's words; not masked yet."""
+    return f"The database cannot be used: {getattr(error, 'orig', None) or error}"
+
+
 def _foreseen(error: Exception) -> str | None:
     """What an error says to whoever typed the command; None where it is a fault of ours."""
     # MLflow takes a second to import; without it, it can have raised nothing.
@@ -96,7 +101,7 @@ def _foreseen(error: Exception) -> str | None:
     if mlflow is not None and isinstance(error, mlflow.MlflowException):
         return str(error.message).removeprefix(f"{error.error_code}: ")
     if isinstance(error, SQLAlchemyError):
-        return f"The database cannot be used: {getattr(error, 'orig', None) or error}"
+        return database_failure(error)
     if isinstance(error, BrokenPipeError):  # whoever reads has had enough; click ends quietly
         return None
     if isinstance(error, (HokusaiError, OSError, ImportError)):

@@ -18,6 +18,7 @@ from hokusai_mlflow_plugin.cli.connections import (
     workspace_option,
 )
 from hokusai_mlflow_plugin.cli.output import (
+    database_failure,
     masked,
     output_option,
     print_json,
@@ -197,8 +198,8 @@ def replay(event_id: str, database_uri: str | None, workspace: str) -> None:
 
 
 def _outage(error: SQLAlchemyError) -> str:
-    reason = " ".join(str(getattr(error, "orig", None) or error).split())
-    return f"The database cannot be used: {masked(reason).rstrip('.')}."
+    reason = " ".join(database_failure(error).split())
+    return f"{masked(reason).rstrip('.')}."
 
 
 def _dispatcher(engine: Engine, settings: Settings) -> Any:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, distinct, func, select
 
 from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX, OF_LIVE_VERSION
 from hokusai_mlflow_plugin.db.mlflow_tables import LIVE
 from hokusai_mlflow_plugin.db.tables import token_index
+
+VERSION_TOTALS: tuple[ColumnElement[Any], ...] = (
+    func.count().label("version_count"),
+    func.max(token_index.c.creation_time).label("last_registered_timestamp"),
+)
+"""Of the index rows of a group; the time in ms."""
+_OF_TOKEN = (
+    token_index.c.token_id,
+    func.count(distinct(token_index.c.name)).label("model_count"),
+    *VERSION_TOTALS,
+)
 
 
 def tokens(
@@ -19,12 +31,7 @@ def tokens(
     Shape: ``token_id``, ``model_count``, ``version_count``, ``last_registered_timestamp`` (ms).
     """
     query = (
-        select(
-            token_index.c.token_id,
-            func.count(distinct(token_index.c.name)).label("model_count"),
-            func.count().label("version_count"),
-            func.max(token_index.c.creation_time).label("last_registered_timestamp"),
-        )
+        select(*_OF_TOKEN)
         .where(
             token_index.c.workspace == workspace,
             token_index.c.token_id > after,
@@ -49,12 +56,7 @@ def of_prefix(prefix: str) -> tuple[ColumnElement[bool], ...]:
 def token(connection: Connection, workspace: str, token_id: str) -> RowMapping | None:
     """The row of :func:`tokens` for one token, or None."""
     query = (
-        select(
-            token_index.c.token_id,
-            func.count(distinct(token_index.c.name)).label("model_count"),
-            func.count().label("version_count"),
-            func.max(token_index.c.creation_time).label("last_registered_timestamp"),
-        )
+        select(*_OF_TOKEN)
         .select_from(LIVE_INDEX)
         .where(_of_token(workspace, token_id), LIVE)
         .group_by(token_index.c.token_id)
@@ -66,11 +68,7 @@ def contributors(connection: Connection, workspace: str, token_id: str) -> Seque
     """Payable contributors of a token's live versions, in the order of their addresses."""
     address = token_index.c.contributor_address
     query = (
-        select(
-            address,
-            func.count().label("version_count"),
-            func.max(token_index.c.creation_time).label("last_registered_timestamp"),
-        )
+        select(address, *VERSION_TOTALS)
         .select_from(LIVE_INDEX)
         .where(_of_token(workspace, token_id), address.is_not(None), LIVE)
         .group_by(address)

@@ -6,19 +6,13 @@ For askers who may read some models only: what they see is added up from those.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, and_, or_, select
 
 from hokusai_mlflow_plugin.db.live_index import LIVE_INDEX, OF_LIVE_VERSION
 from hokusai_mlflow_plugin.db.mlflow_tables import LIVE
 from hokusai_mlflow_plugin.db.tables import token_index
-from hokusai_mlflow_plugin.db.totals import of_prefix
-
-_TOTALS: tuple[ColumnElement[Any], ...] = (
-    func.count().label("version_count"),
-    func.max(token_index.c.creation_time).label("last_registered_timestamp"),
-)
+from hokusai_mlflow_plugin.db.totals import VERSION_TOTALS, of_prefix
 
 
 def models_of_tokens(
@@ -45,7 +39,7 @@ def models_of_tokens(
     if last_name is not None:
         follows = or_(follows, and_(token_id == last_token, name > last_name))
     query = (
-        select(token_id, name, *_TOTALS)
+        select(token_id, name, *VERSION_TOTALS)
         .where(token_index.c.workspace == workspace, token_id >= last_token, follows)
         .where(OF_LIVE_VERSION)
         .where(*of_prefix(prefix))
@@ -59,7 +53,7 @@ def models_of_tokens(
 def models_of_token(connection: Connection, workspace: str, token_id: str) -> Sequence[RowMapping]:
     """The rows of :func:`models_of_tokens` for one token."""
     query = (
-        select(token_index.c.token_id, token_index.c.name, *_TOTALS)
+        select(token_index.c.token_id, token_index.c.name, *VERSION_TOTALS)
         .select_from(LIVE_INDEX)
         .where(token_index.c.workspace == workspace, token_index.c.token_id == token_id, LIVE)
         .group_by(token_index.c.token_id, token_index.c.name)
@@ -74,7 +68,7 @@ def contributors_by_model(
     """Payable contributors of a token's live versions, by address and model, in that order."""
     address = token_index.c.contributor_address
     query = (
-        select(address, token_index.c.name, *_TOTALS)
+        select(address, token_index.c.name, *VERSION_TOTALS)
         .select_from(LIVE_INDEX)
         .where(
             token_index.c.workspace == workspace,

@@ -148,7 +148,7 @@ def _raise(connection: Connection, series: SeriesId, found: _Best, now_ms: int) 
         **_decision(found, now_ms),
         "baseline_decision_id": head.head_decision_id,
         "baseline_value": head.head_value,
-        "improvement_pp": _improvement_pp(found, head.head_value),
+        "improvement_pp": percentage_points(_improvement(found, head.head_value)),
     }
     series_sql.move_head(
         connection,
@@ -186,10 +186,6 @@ def _beats(found: _Best, other: str) -> bool:
 def _improvement(found: _Best, other: str) -> Decimal:
     difference = EXACT.subtract(_exact(found.row.benchmark_value), _exact(other))
     return EXACT.multiply(difference, Decimal(found.direction.sign))
-
-
-def _improvement_pp(found: _Best, other: str) -> str:
-    return percentage_points(_improvement(found, other))
 
 
 def _decision(found: _Best, now_ms: int) -> Mapping[str, Any]:
