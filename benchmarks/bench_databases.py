@@ -10,9 +10,10 @@ from mlflow.entities.model_registry import ModelVersionTag
 from seed import seed
 from sqlalchemy import create_engine, make_url, text
 
-from hokusai_mlflow_plugin.db import backfill_sql
+from hokusai_mlflow_plugin.db.deltaone import past_values
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services import heads, maintenance
+from hokusai_mlflow_plugin.services.deltaone import past_heads
+from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 POSTGRES_VARIABLE = "HOKUSAI_BENCH_POSTGRES_URL"
@@ -69,10 +70,10 @@ def _take_over(uri: str) -> None:
     store: Any = build_store(f"hokusai+{uri}")
     for _report in maintenance.rebuild(store.engine, BUILT_IN):
         pass
-    for _rows in heads.begin_heads(store.engine, BUILT_IN):
+    for _rows in past_heads.begin_heads(store.engine, BUILT_IN):
         pass
     with store.engine.begin() as connection:
-        backfill_sql.mark_done(connection)
+        past_values.mark_done(connection)
     for size in LINEAGE_SIZES:
         store.create_registered_model(lineage_model(size))
         for version in range(1, size + 1):

@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-from hokusai_mlflow_plugin.db.mlflow_tables import (
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     model_version_tags,
     model_versions,
     registered_models,

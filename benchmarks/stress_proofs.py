@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services import ledger_audit, maintenance
+from hokusai_mlflow_plugin.services.index import maintenance
+from hokusai_mlflow_plugin.services.rewards import ledger_verification
 
 REQUIRED = ("hokusai_token_id", "benchmark_metric", "benchmark_value")
 DIRECTIONS = {"accuracy": "maximize", "rmse": "minimize"}
@@ -89,7 +90,7 @@ def faults(engine: Engine, own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """
     with engine.connect() as connection:
         registry = Registry(connection)
-        yield from (str(fault) for fault in ledger_audit.audit(connection))
+        yield from (str(fault) for fault in ledger_verification.audit(connection))
     for report in maintenance.verify(engine, BUILT_IN):
         yield from (f"verify: {difference}" for difference in report.differences)
     yield from _tags_and_index(registry)

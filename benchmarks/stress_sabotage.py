@@ -24,14 +24,14 @@ Edit = tuple[str, str, str]
 SABOTAGE: dict[str, tuple[Edit, ...]] = {
     "no-model-lock": (
         (
-            "db/index_writes.py",
+            "db/index/live_versions.py",
             "    for model in sorted(models):\n        _begin_writing(connection)\n",
             "    for model in ():\n        _begin_writing(connection)\n",
         ),
     ),
     "no-second-look": (
         (
-            "services/indexing.py",
+            "services/registry_writes.py",
             "    for key in sorted(changes.staged):\n",
             "    for key in ():\n",
         ),
@@ -39,12 +39,12 @@ SABOTAGE: dict[str, tuple[Edit, ...]] = {
     # Without the first alone nothing is wrong: the unique id of an event refuses the second one.
     "no-compare-and-swap": (
         (
-            "db/series_sql.py",
+            "db/deltaone/series_heads.py",
             ".where(*of_series(series, key), series.c.head_decision_id == old_decision_id)",
             ".where(*of_series(series, key))",
         ),
         (
-            "services/ledger.py",
+            "services/rewards/ledger.py",
             "str(uuid.uuid5(uuid.UUID(tail.ledger_id), rfc8785.dumps(step).decode()))",
             "str(uuid.uuid4())",
         ),

@@ -18,13 +18,13 @@ from mlflow.exceptions import MlflowException
 
 from hokusai_mlflow_plugin.basic_auth import BasicAuthAccess, authenticated_app
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services import outbox
-from hokusai_mlflow_plugin.store import audit_log, mlflow_compat
+from hokusai_mlflow_plugin.services.rewards import delivery_backlog
+from hokusai_mlflow_plugin.store import mlflow_compat, registry_log
 from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
 from hokusai_mlflow_plugin.web import logs, metrics
 from hokusai_mlflow_plugin.web.access import Access
+from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint
 from hokusai_mlflow_plugin.web.asgi import limit_bodies
-from hokusai_mlflow_plugin.web.blueprint import NAME, Server, create_blueprint
 
 __all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
 
@@ -94,7 +94,7 @@ def register(app: Flask, access: Access | None = None) -> None:
         app.register_blueprint(create_blueprint(server))
         logs.write_to_stderr()
         if metrics.is_exported():
-            audit_log.observers.append(metrics.count_requests(app, f"{NAME}.", _outbox_age_s))
+            registry_log.observers.append(metrics.count_requests(app, f"{NAME}.", _outbox_age_s))
 
 
 def _prefixes() -> tuple[str, str]:
@@ -107,7 +107,7 @@ def _ask(question: Any, **parameters: Any) -> dict[str, Any]:
 
 def _outbox_age_s() -> float:
     try:
-        return _registry().ask(outbox.age_s)
+        return _registry().ask(delivery_backlog.age_s)
     except MlflowException:
         _logger.warning("The age of the outbox could not be read.", exc_info=True)
         return math.nan

@@ -14,10 +14,10 @@ from typing import Any
 from flask import Flask
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services.visibility import MayRead
+from hokusai_mlflow_plugin.services.queries.visibility import MayRead
 from hokusai_mlflow_plugin.store import mlflow_compat
 from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.blueprint import rules
+from hokusai_mlflow_plugin.web.api.blueprint import rules
 
 _RUN_FIELD = "run_id"
 _LOGGED_VALUE_FIELD = "logged_value"

@@ -1,14 +1,14 @@
 """Alembic environment of the project's own tables.
 
-The connection always comes from the caller (``hokusai_mlflow_plugin.db.migrate``), which holds the
-lock. No logging is configured here: that would silence the server's loggers.
+The connection always comes from the caller (``hokusai_mlflow_plugin.db.schema.migrations``), which
+holds the lock. No logging is configured here: that would silence the server's loggers.
 """
 
 from __future__ import annotations
 
 from alembic import context
 
-from hokusai_mlflow_plugin.db.tables import PREFIX, VERSION_TABLE, metadata
+from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
 
 
 def include_name(name: str | None, type_: str, _parents: object) -> bool:

@@ -12,8 +12,8 @@ import click
 from sqlalchemy import URL, Engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from hokusai_mlflow_plugin.db import migrate
-from hokusai_mlflow_plugin.db.mlflow_tables import model_versions
+from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import model_versions
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch, SettingsError
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 
@@ -55,7 +55,7 @@ def open_database(uri: str | None, *, migrated: bool = True) -> Iterator[tuple[E
                 "first, or back it up and run 'mlflow db upgrade DATABASE_URI'."
             )
         if migrated:
-            migrate.open_schema(engine, auto_migrate=False)
+            migrations.open_schema(engine, auto_migrate=False)
         yield engine, settings
     finally:
         engine.dispose()

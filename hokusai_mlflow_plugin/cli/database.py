@@ -20,9 +20,10 @@ from hokusai_mlflow_plugin.cli.reports import (
     nonconforming_rows,
     with_progress,
 )
-from hokusai_mlflow_plugin.db import index_scan, migrate
-from hokusai_mlflow_plugin.services import backfill, maintenance
-from hokusai_mlflow_plugin.services.maintenance import Report
+from hokusai_mlflow_plugin.db.index import registry_scan
+from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.services.index import backfill, maintenance
+from hokusai_mlflow_plugin.services.index.maintenance import Report
 from hokusai_mlflow_plugin.settings import Settings
 
 
@@ -69,9 +70,9 @@ def upgrade(
         open_database(database_uri, migrated=False) as (engine, settings),
     ):
         if not dry_run:
-            migrate.upgrade(engine)
+            migrations.upgrade(engine)
         with engine.connect() as connection:
-            total = index_scan.count_versions(connection)
+            total = registry_scan.count_versions(connection)
         reports = _dry_run(engine, settings) if dry_run else _upgrade(engine, settings)
         reports = with_progress(reports, total, "Checking" if dry_run else "Indexing")
         if as_json:
@@ -103,7 +104,7 @@ def current(database_uri: str | None, as_json: bool) -> None:
         open_database(database_uri, migrated=False) as (engine, _settings),
         engine.connect() as connection,
     ):
-        state = migrate.schema_state(connection)
+        state = migrations.schema_state(connection)
     if as_json:
         print_json({"current": state.current, "head": state.head, "is_current": state.is_current})
     else:
@@ -125,8 +126,8 @@ def check(database_uri: str | None, as_json: bool) -> None:
         open_database(database_uri, migrated=False) as (engine, _settings),
         engine.connect() as connection,
     ):
-        state = migrate.schema_state(connection)
-        found = migrate.differences(connection)
+        state = migrations.schema_state(connection)
+        found = migrations.differences(connection)
     if not state.is_current:
         found.insert(0, f"revision {state.current or 'none'}, this release needs {state.head}")
     if as_json:
@@ -138,7 +139,7 @@ def check(database_uri: str | None, as_json: bool) -> None:
 
 def _dry_run(engine: Engine, settings: Settings) -> Iterator[Report]:
     with engine.connect() as connection:
-        has_index = migrate.schema_state(connection).is_current
+        has_index = migrations.schema_state(connection).is_current
     return maintenance.verify(engine, settings.catalogue, with_index=has_index)
 
 
@@ -161,4 +162,4 @@ def _list(reports: Iterator[Report], listings: list[Listing]) -> int:
 
 def _revision(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        return migrate.schema_state(connection).current
+        return migrations.schema_state(connection).current

@@ -18,10 +18,10 @@ from hokusai_mlflow_plugin.cli.reports import (
     difference_rows,
     with_progress,
 )
-from hokusai_mlflow_plugin.db import index_scan
+from hokusai_mlflow_plugin.db.index import registry_scan
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
-from hokusai_mlflow_plugin.services import backfill, maintenance
-from hokusai_mlflow_plugin.services.maintenance import Report
+from hokusai_mlflow_plugin.services.index import backfill, maintenance
+from hokusai_mlflow_plugin.services.index.maintenance import Report
 
 Scan = Callable[[Engine, Catalogue], Iterator[Report]]
 
@@ -103,7 +103,7 @@ def _scan(database_uri: str | None, scan: Scan, verb: str, found: Listing) -> in
     """List what a scan finds, and say how many versions there are."""
     with open_database(database_uri) as (engine, settings):
         with engine.connect() as connection:
-            total = index_scan.count_versions(connection)
+            total = registry_scan.count_versions(connection)
         for report in with_progress(scan(engine, settings.catalogue), total, verb):
             for row in difference_rows(report.differences):
                 found.add(row)

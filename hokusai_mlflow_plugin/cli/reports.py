@@ -15,7 +15,7 @@ import click
 from tqdm import tqdm
 
 from hokusai_mlflow_plugin.cli.output import print_table
-from hokusai_mlflow_plugin.services.maintenance import Difference, NonConforming, Report
+from hokusai_mlflow_plugin.services.index.maintenance import Difference, NonConforming, Report
 
 NONCONFORMING_COLUMNS = ("workspace", "model", "version", "key", "code", "message")
 DIFFERENCE_COLUMNS = ("workspace", "model", "version", "kind", "details")

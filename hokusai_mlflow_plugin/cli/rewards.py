@@ -26,10 +26,10 @@ from hokusai_mlflow_plugin.cli.output import (
     reporting_errors,
     time_text,
 )
-from hokusai_mlflow_plugin.db import delivery_sql
+from hokusai_mlflow_plugin.db.rewards import delivery_queue
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services import ledger_audit
-from hokusai_mlflow_plugin.services.rewards import MAX_RESULTS, list_events
+from hokusai_mlflow_plugin.services.queries.reward_events import MAX_RESULTS, list_events
+from hokusai_mlflow_plugin.services.rewards import ledger_verification
 from hokusai_mlflow_plugin.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def list_rewards(
     ):
         found = list_events(connection, workspace, after, max_results, token_id)["reward_events"]
         sequences = [event["sequence"] for event in found]
-        deliveries = delivery_sql.read_deliveries(connection, workspace, sequences)
+        deliveries = delivery_queue.read_deliveries(connection, workspace, sequences)
     for event in found:
         event["delivery"] = _delivery(deliveries.get(event["sequence"]))
     if as_json:
@@ -118,7 +118,7 @@ def verify(database_uri: str | None, as_json: bool) -> None:
         open_database(database_uri) as (engine, _settings),
         engine.connect() as connection,
     ):
-        faults = list(ledger_audit.audit(connection))
+        faults = list(ledger_verification.audit(connection))
     if as_json:
         print_json({"faults": [asdict(fault) for fault in faults]})
     elif faults:
@@ -191,7 +191,7 @@ def replay(event_id: str, database_uri: str | None, workspace: str) -> None:
         engine.begin() as connection,
     ):
         now_ms = time.time_ns() // 1_000_000
-        found = delivery_sql.replay(connection, workspace, event_id, now_ms)
+        found = delivery_queue.replay(connection, workspace, event_id, now_ms)
     if not found:
         raise click.ClickException(f"No event of workspace {workspace} has id {event_id}.")
     click.echo("It is due now.")
@@ -204,7 +204,7 @@ def _outage(error: SQLAlchemyError) -> str:
 
 def _dispatcher(engine: Engine, settings: Settings) -> Any:
     # Importing MLflow's guard takes a second; the help texts do without.
-    from hokusai_mlflow_plugin.services.dispatch import Dispatcher, Receiver  # noqa: PLC0415
+    from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver  # noqa: PLC0415
     from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session  # noqa: PLC0415
 
     if settings.webhook_url is None or not settings.webhook_secrets:

@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 from hokusai_mlflow_plugin.cli.connections import PREFIX, holds_registry, new_engine
 from hokusai_mlflow_plugin.cli.output import masked, reporting_errors
 from hokusai_mlflow_plugin.cli.reports import with_progress
-from hokusai_mlflow_plugin.db import index_scan, migrate
+from hokusai_mlflow_plugin.db.index import registry_scan
+from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services import backfill
+from hokusai_mlflow_plugin.services.index import backfill
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 
 _NAME = "hokusai-mlflow server"
@@ -127,10 +128,10 @@ def _take_over(uri: str, settings: Settings) -> None:
             return
     except (FileNotFoundError, OperationalError):  # MLflow makes it, or waits for it
         return
-    migrate.open_schema(engine, auto_migrate=settings.auto_migrate)
+    migrations.open_schema(engine, auto_migrate=settings.auto_migrate)
     if settings.auto_migrate and backfill.is_pending(engine):
         with engine.connect() as connection:
-            total = index_scan.count_versions(connection)
+            total = registry_scan.count_versions(connection)
         for _report in with_progress(backfill.run(engine, settings.catalogue), total, "Indexing"):
             pass
     backfill.open_registry(engine, settings)

@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import UOWTransaction
 
-from hokusai_mlflow_plugin.db.index_writes import Version, is_deleted_stage
+from hokusai_mlflow_plugin.db.index.live_versions import Version, is_deleted_stage
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, HokusaiError
 from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, RULED_TAGS
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
-from hokusai_mlflow_plugin.services import indexing
-from hokusai_mlflow_plugin.services.indexing import Changes, CreatedVersion
-from hokusai_mlflow_plugin.store import audit_log
+from hokusai_mlflow_plugin.services import registry_writes
+from hokusai_mlflow_plugin.services.registry_writes import Changes, CreatedVersion
+from hokusai_mlflow_plugin.store import registry_log
 from hokusai_mlflow_plugin.store.mlflow_compat import (
     DEFAULT_WORKSPACE,
     SqlModelVersion,
@@ -41,7 +41,7 @@ def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object)
     if not changes.needs_lock:
         return
     try:
-        indexing.lock(session.connection(), changes)
+        registry_writes.lock(session.connection(), changes)
     except HokusaiError as error:
         raise translate(error) from error
 
@@ -52,10 +52,10 @@ def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
     if not changes:
         return
     try:
-        indexing.apply(session.connection(), audit_log.overheard(session), changes)
+        registry_writes.apply(session.connection(), registry_log.overheard(session), changes)
     except HokusaiError as error:
         if not isinstance(error, ConcurrentWrite):  # that is begun again
-            audit_log.refused(changes, error)
+            registry_log.refused(changes, error)
         raise translate(error) from error
 
 

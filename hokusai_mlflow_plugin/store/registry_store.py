@@ -10,12 +10,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import shown
-from hokusai_mlflow_plugin.services import backfill
-from hokusai_mlflow_plugin.services.decisions import Judge
-from hokusai_mlflow_plugin.services.questions import QUESTIONS
+from hokusai_mlflow_plugin.services.deltaone.decisions import Judge
+from hokusai_mlflow_plugin.services.index import backfill
+from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
 from hokusai_mlflow_plugin.store.evidence import evidence_source
@@ -55,7 +55,7 @@ class TokenAwareRegistry:
         """Migrate, then replace MLflow's session factory by one of listened-to sessions."""
         store: Any = self
         self.settings = read_settings()
-        migrate.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
+        migrations.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
         backfill.open_registry(store.engine, self.settings)
         judge = Judge(
             self.settings,
@@ -86,7 +86,7 @@ class TokenAwareRegistry:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Answer a question of ``services.questions`` inside the request's workspace.
+        """Answer a question of ``services.queries.by_route`` inside the request's workspace.
 
         Reads go to the read replica where the server has one.
 
@@ -149,7 +149,7 @@ def _create_mlflow_tables(db_uri: str) -> None:
     """
     engine = engine_of(db_uri)
     if not has_mlflow_tables(engine):
-        with migrate.exclusively(engine):
+        with migrations.exclusively(engine):
             create_mlflow_tables(engine)
 
 

@@ -2,9 +2,9 @@
 
 MLflow reads before it writes and takes no lock (MLflow 3.17). Where another writer changes what
 was read, the database ends a deadlock, finds a row there already or not there any more, or the
-plugin's own second look does (``services.indexing.lock``). All of the write is rolled back then;
-it is safe to run it again on what is there now, and better than MLflow's 400 or 503 for a request
-with which nothing is wrong.
+plugin's own second look does (``services.registry_writes.lock``). All of the write is rolled back
+then; it is safe to run it again on what is there now, and better than MLflow's 400 or 503 for a
+request with which nothing is wrong.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from hokusai_mlflow_plugin.db.races import is_deadlock
+from hokusai_mlflow_plugin.db.transient_errors import is_deadlock
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
 
 _logger = logging.getLogger(__name__)

@@ -37,7 +37,7 @@ def count_requests(app: Flask, endpoint_prefix: str, outbox_age: OutboxAge) -> O
         outbox_age: Asked for each time that the metrics are read.
 
     Returns:
-        Counts what ``store.audit_log`` observes.
+        Counts what ``store.registry_log`` observes.
     """
     # It comes with the exporter, which is optional.
     from prometheus_client import Counter, Gauge, Histogram  # noqa: PLC0415

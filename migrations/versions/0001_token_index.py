@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from hokusai_mlflow_plugin.db import steps
-from hokusai_mlflow_plugin.db.types import as_in_mlflow, exact_string
+from hokusai_mlflow_plugin.db.schema import migration_steps
+from hokusai_mlflow_plugin.db.schema.types import as_in_mlflow, exact_string
 
 revision = "0001"
 down_revision = None
@@ -21,7 +21,7 @@ depends_on = None
 
 def upgrade() -> None:
     connection = op.get_bind()
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_token_index",
         sa.Column("workspace", as_in_mlflow(connection, "workspace", 63), nullable=False),
         sa.Column("name", as_in_mlflow(connection, "name", 256), nullable=False),
@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("creation_time", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "name", "version", name="pk_hokusai_token_index"),
     )
-    steps.create_index(
+    migration_steps.create_index(
         "ix_hokusai_token_index_token",
         "hokusai_token_index",
         ["workspace", "token_id", "creation_time", "name", "version"],
@@ -41,4 +41,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    steps.drop_table("hokusai_token_index")
+    migration_steps.drop_table("hokusai_token_index")

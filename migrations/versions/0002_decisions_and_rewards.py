@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from hokusai_mlflow_plugin.db import steps
-from hokusai_mlflow_plugin.db.types import as_in_mlflow, exact_string
+from hokusai_mlflow_plugin.db.schema import migration_steps
+from hokusai_mlflow_plugin.db.schema.types import as_in_mlflow, exact_string
 
 revision = "0002"
 down_revision = "0001"
@@ -23,8 +23,8 @@ def upgrade() -> None:
     connection = op.get_bind()
     workspace = as_in_mlflow(connection, "workspace", 63)
     name = as_in_mlflow(connection, "name", 256)
-    steps.add_column("hokusai_token_index", sa.Column("decision_id", exact_string(36)))
-    steps.create_table(
+    migration_steps.add_column("hokusai_token_index", sa.Column("decision_id", exact_string(36)))
+    migration_steps.create_table(
         "hokusai_series",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("token_id", exact_string(64), nullable=False),
@@ -37,7 +37,7 @@ def upgrade() -> None:
             "workspace", "token_id", "benchmark_metric", name="pk_hokusai_series"
         ),
     )
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_decisions",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("decision_id", exact_string(36), nullable=False),
@@ -59,15 +59,15 @@ def upgrade() -> None:
         sa.Column("decided_time", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "decision_id", name="pk_hokusai_decisions"),
     )
-    steps.create_index(
+    migration_steps.create_index(
         "ix_hokusai_decisions_version", "hokusai_decisions", ["workspace", "name", "version"]
     )
-    steps.create_index(
+    migration_steps.create_index(
         "ix_hokusai_decisions_baseline",
         "hokusai_decisions",
         ["workspace", "baseline_decision_id"],
     )
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_reward_ledgers",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("ledger_id", exact_string(36), nullable=False),
@@ -75,7 +75,7 @@ def upgrade() -> None:
         sa.Column("last_hash", exact_string(64), nullable=False),
         sa.PrimaryKeyConstraint("workspace", name="pk_hokusai_reward_ledgers"),
     )
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_reward_events",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
@@ -89,18 +89,18 @@ def upgrade() -> None:
         sa.Column("hash", exact_string(64), nullable=False),
         sa.PrimaryKeyConstraint("workspace", "sequence", name="pk_hokusai_reward_events"),
     )
-    steps.create_index(
+    migration_steps.create_index(
         "uq_hokusai_reward_events_event_id",
         "hokusai_reward_events",
         ["workspace", "event_id"],
         unique=True,
     )
-    steps.create_index(
+    migration_steps.create_index(
         "ix_hokusai_reward_events_token",
         "hokusai_reward_events",
         ["workspace", "token_id", "sequence"],
     )
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_reward_deliveries",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
@@ -110,12 +110,12 @@ def upgrade() -> None:
         sa.Column("replayed_after", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "sequence", name="pk_hokusai_reward_deliveries"),
     )
-    steps.create_index(
+    migration_steps.create_index(
         "ix_hokusai_reward_deliveries_due",
         "hokusai_reward_deliveries",
         ["status", "next_attempt_time"],
     )
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_reward_attempts",
         sa.Column("workspace", workspace, nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
@@ -138,5 +138,5 @@ def downgrade() -> None:
         "hokusai_decisions",
         "hokusai_series",
     ):
-        steps.drop_table(table)
-    steps.drop_column("hokusai_token_index", "decision_id")
+        migration_steps.drop_table(table)
+    migration_steps.drop_column("hokusai_token_index", "decision_id")

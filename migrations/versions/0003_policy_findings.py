@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from hokusai_mlflow_plugin.db import steps
-from hokusai_mlflow_plugin.db.types import as_in_mlflow
+from hokusai_mlflow_plugin.db.schema import migration_steps
+from hokusai_mlflow_plugin.db.schema.types import as_in_mlflow
 
 revision = "0003"
 down_revision = "0002"
@@ -21,7 +21,7 @@ depends_on = None
 
 def upgrade() -> None:
     connection = op.get_bind()
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_policy_findings",
         sa.Column("workspace", as_in_mlflow(connection, "workspace", 63), nullable=False),
         sa.Column("name", as_in_mlflow(connection, "name", 256), nullable=False),
@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("found_time", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("workspace", "name", "version", name="pk_hokusai_policy_findings"),
     )
-    steps.create_table(
+    migration_steps.create_table(
         "hokusai_state",
         sa.Column("key", sa.String(32), nullable=False),
         sa.Column("value", sa.String(32), nullable=False),
@@ -45,5 +45,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    steps.drop_table("hokusai_state")
-    steps.drop_table("hokusai_policy_findings")
+    migration_steps.drop_table("hokusai_state")
+    migration_steps.drop_table("hokusai_policy_findings")

@@ -9,9 +9,9 @@ from mlflow.store.db.base_sql_model import Base
 from mlflow.utils.proto_json_utils import message_to_json
 from support.registry import create_version, token_tags
 
-from hokusai_mlflow_plugin.db import mlflow_tables
-from hokusai_mlflow_plugin.db.tables import metadata
-from hokusai_mlflow_plugin.services import catalogue
+from hokusai_mlflow_plugin.db.schema import mlflow_tables
+from hokusai_mlflow_plugin.db.schema.tables import metadata
+from hokusai_mlflow_plugin.services.queries import token_queries
 
 TABLES = [
     mlflow_tables.registered_models,
@@ -53,7 +53,7 @@ def test_model_version_json(store, others):
     create_version(store, "a model", token_tags(note='say "hi"\n', empty=""), **others)
     store.set_registered_model_alias("a model", "champion", 1)
     (found,) = store.search_model_versions("name = 'a model'")
-    (ours,) = store.ask(catalogue.list_by_token, "IMG-001")["model_versions"]
+    (ours,) = store.ask(token_queries.list_by_token, "IMG-001")["model_versions"]
     theirs = json.loads(message_to_json(found.to_proto()))
     for version in (ours, theirs):
         version["tags"] = sorted(version["tags"], key=lambda tag: tag["key"])

@@ -25,7 +25,7 @@ from mlflow.tracking._tracking_service import utils as tracking_utils
 from mlflow.utils import validation
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 
-from hokusai_mlflow_plugin.db import mlflow_tables
+from hokusai_mlflow_plugin.db.schema import mlflow_tables
 from hokusai_mlflow_plugin.store import mlflow_compat
 from hokusai_mlflow_plugin.store.retries import WRITES
 from hokusai_mlflow_plugin.store.version_numbers import BY_VERSION

@@ -26,8 +26,8 @@ from support.rewards import events
 from support.servers import mlflow_server
 
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
-from hokusai_mlflow_plugin.services import dispatch
-from hokusai_mlflow_plugin.services.dispatch import Dispatcher
+from hokusai_mlflow_plugin.services.rewards import dispatch
+from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher
 from hokusai_mlflow_plugin.settings import _PARSERS
 from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session
 

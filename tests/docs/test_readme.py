@@ -8,7 +8,7 @@ from docs.blocks import Reader, comparable, examples
 from support.servers import mlflow_server
 
 from hokusai_mlflow_plugin.settings import _PARSERS
-from hokusai_mlflow_plugin.web.routes import ROUTES
+from hokusai_mlflow_plugin.web.api.routes import ROUTES
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

@@ -17,8 +17,9 @@ from support.registry import (
     token_tags,
 )
 
-from hokusai_mlflow_plugin.services import deltaone, policy, rewards
-from hokusai_mlflow_plugin.services.catalogue import list_by_token
+from hokusai_mlflow_plugin.services.policy.findings import list_findings
+from hokusai_mlflow_plugin.services.queries import deltaone, reward_events
+from hokusai_mlflow_plugin.services.queries.token_queries import list_by_token
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def audited(store_factory: Any) -> Any:
 
 
 def findings(store: Any) -> list[tuple[str, str | None, list[str]]]:
-    found = store.ask(policy.list_findings)["findings"]
+    found = store.ask(list_findings)["findings"]
     return [(each["name"], each["version"], each["codes"]) for each in found]
 
 
@@ -66,7 +67,7 @@ def test_a_good_version_is_as_always(audited):
     create_version(audited, "m", token_tags(benchmark_value="0.9"))
     assert tokenised(audited) == [("m", "1"), ("m", "2")]
     assert audited.ask(deltaone.detect, "m")["achieved"]
-    assert len(audited.ask(rewards.list_events)["reward_events"]) == 1
+    assert len(audited.ask(reward_events.list_events)["reward_events"]) == 1
     assert findings(audited) == []
 
 
@@ -97,7 +98,7 @@ def test_changing_what_a_reward_rests_on_passes(audited):
     assert findings(audited) == [("m", "2", ["tags_locked"])]
     assert tokenised(audited) == [("m", "1")]
     set_tag(audited, "m", 2, VALUE, "0.9")
-    paid = audited.ask(rewards.list_events)["reward_events"]
+    paid = audited.ask(reward_events.list_events)["reward_events"]
     assert [event["data"]["value"] for event in paid] == ["0.9"]
 
 
@@ -136,7 +137,7 @@ def test_pages(audited):
             create_version(audited, name, {TOKEN: "bad"})
     seen, token = [], None
     while True:
-        page = audited.ask(policy.list_findings, max_results=2, page_token=token)
+        page = audited.ask(list_findings, max_results=2, page_token=token)
         seen += [(each["name"], each["version"]) for each in page["findings"]]
         token = page.get("next_page_token")
         if token is None:

@@ -9,10 +9,13 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from support.index import assert_index_is_truth
 from support.registry import VALUE, create_version, set_tag, token_tags
 
-from hokusai_mlflow_plugin.db import backfill_sql, migrate
+from hokusai_mlflow_plugin.db.deltaone import past_values
+from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services import backfill, deltaone, heads, rewards
-from hokusai_mlflow_plugin.services.catalogue import get_token, lineage
+from hokusai_mlflow_plugin.services.deltaone import past_heads
+from hokusai_mlflow_plugin.services.index import backfill
+from hokusai_mlflow_plugin.services.queries import deltaone, reward_events
+from hokusai_mlflow_plugin.services.queries.token_queries import get_token, lineage
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def series(store: Any, token_id: str = "IMG-001") -> list[dict[str, Any]]:
 
 
 def events(store: Any) -> list[dict[str, Any]]:
-    return store.ask(rewards.list_events)["reward_events"]
+    return store.ask(reward_events.list_events)["reward_events"]
 
 
 def test_opening_takes_over_what_is_there(old_store, store):
@@ -103,7 +106,7 @@ def test_touching_an_old_version_does_not_decide_it(old_store, store):
 def test_interrupted_and_opened_again(old_store, database_uri, store_factory, monkeypatch):
     """A backfill that ended half-way goes on when the registry is opened next."""
     engine = old_store.engine
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     next(iter(backfill.run(engine, BUILT_IN)))
     assert backfill.is_pending(engine)
     store = store_factory()
@@ -116,14 +119,14 @@ def test_heads_are_begun_once(old_store, store):
     """Running it again neither moves a head nor decides anything a second time."""
     create_version(store, "b", token_tags(benchmark_value="0.95"))
     before = series(store)
-    list(heads.begin_heads(store.engine, BUILT_IN))
+    list(past_heads.begin_heads(store.engine, BUILT_IN))
     assert series(store) == before
     assert len(events(store)) == 1
 
 
 def test_many_tokens_in_small_batches(database_uri, store_factory, monkeypatch):
     """A token's values are judged together, wherever a batch ends."""
-    monkeypatch.setattr(heads, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(past_heads, "_BATCH_ROWS", 3)
     old = SqlAlchemyStore(database_uri)
     for number in range(4):
         for value in ("0.1", "0.5", "0.3"):
@@ -139,7 +142,7 @@ def test_without_automatic_migration(old_store, store_factory):
     """A server that must not migrate refuses to start, and names the command."""
     with pytest.raises(Exception, match="hokusai-mlflow db upgrade"):
         store_factory(HOKUSAI_AUTO_MIGRATE="false")
-    migrate.upgrade(old_store.engine)
+    migrations.upgrade(old_store.engine)
     with pytest.raises(Exception, match=r"not indexed yet.*hokusai-mlflow db upgrade"):
         store_factory(HOKUSAI_AUTO_MIGRATE="false")
     list(backfill.run(old_store.engine, BUILT_IN))
@@ -150,4 +153,4 @@ def test_without_automatic_migration(old_store, store_factory):
 def test_the_state_is_kept(old_store, store):
     """Taking over happens once for each database."""
     with store.engine.connect() as connection:
-        assert not backfill_sql.is_pending(connection)
+        assert not past_values.is_pending(connection)

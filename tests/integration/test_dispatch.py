@@ -19,11 +19,11 @@ from support.receiver import OTHER_SECRET, REDIRECTED, SECRET, receiving
 from support.registry import VALUE, create_version, token_tags
 from support.rewards import assert_sound, events, own_hash, rows
 
-from hokusai_mlflow_plugin.db import delivery_sql
+from hokusai_mlflow_plugin.db.rewards import delivery_queue
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services import dispatch, outbox
-from hokusai_mlflow_plugin.services.dispatch import Dispatcher, Receiver
+from hokusai_mlflow_plugin.services.rewards import delivery_backlog, dispatch
+from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
 from hokusai_mlflow_plugin.settings import read_settings
 from hokusai_mlflow_plugin.store.mlflow_compat import engine_of, webhook_session
 
@@ -236,7 +236,7 @@ def test_dead_after_the_last_attempt(store, receiver, dispatcher, clock):
 
 def replay(store: Any, event_id: str, clock: Clock, workspace: str = "default") -> bool:
     with store.engine.begin() as connection:
-        return delivery_sql.replay(connection, workspace, event_id, clock())
+        return delivery_queue.replay(connection, workspace, event_id, clock())
 
 
 def test_replay_of_a_dead_event(store, receiver, dispatcher, clock):
@@ -545,14 +545,14 @@ def test_what_the_url_holds_is_not_told(store, receiver, dispatcher_factory, cap
 def test_backlog(store, receiver, dispatcher, clock):
     """How many events wait, and how long the oldest has; none once they are delivered."""
     with store.engine.connect() as connection:
-        assert delivery_sql.backlog(connection) == (0, None)
-    assert store.ask(outbox.age_s) == 0.0
+        assert delivery_queue.backlog(connection) == (0, None)
+    assert store.ask(delivery_backlog.age_s) == 0.0
     earn(store, 2)
     with store.engine.connect() as connection:
-        assert delivery_sql.backlog(connection) == (2, events(store)[0]["timestamp"])
-    assert store.ask(outbox.age_s) > 0.0
+        assert delivery_queue.backlog(connection) == (2, events(store)[0]["timestamp"])
+    assert store.ask(delivery_backlog.age_s) > 0.0
     dispatcher.deliver_due()
-    assert store.ask(outbox.age_s) == 0.0
+    assert store.ask(delivery_backlog.age_s) == 0.0
 
 
 def test_how_deliveries_stand(store, receiver, dispatcher):
@@ -561,7 +561,7 @@ def test_how_deliveries_stand(store, receiver, dispatcher):
     receiver.answers(500)
     dispatcher.deliver_due(1)
     with store.engine.connect() as connection:
-        found = delivery_sql.read_deliveries(connection, "default", [1, 2, 3])
+        found = delivery_queue.read_deliveries(connection, "default", [1, 2, 3])
     assert {key: (row["status"], row["attempts"]) for key, row in found.items()} == {
         1: ("pending", 1),
         2: ("pending", 0),

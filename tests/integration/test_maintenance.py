@@ -24,10 +24,10 @@ from support.registry import (
     token_tags,
 )
 
-from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services import maintenance
-from hokusai_mlflow_plugin.services.maintenance import Kind
+from hokusai_mlflow_plugin.services.index import maintenance
+from hokusai_mlflow_plugin.services.index.maintenance import Kind
 
 ADDRESS = "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1"
 
@@ -302,12 +302,12 @@ def test_old_data_before_there_is_an_index(old_registry):
         ("owned", 2, Kind.MISSING_ROW, {}),
     ]
     with old_registry.engine.connect() as connection:
-        assert migrate.schema_state(connection).current is None
+        assert migrations.schema_state(connection).current is None
 
 
 def test_backfill(old_registry, database_uri):
     """What conforms is indexed, what does not is named with every reason."""
-    migrate.upgrade(old_registry.engine)
+    migrations.upgrade(old_registry.engine)
     reports = list(maintenance.rebuild(old_registry.engine, BUILT_IN, 3))
     assert nonconforming(reports) == NONCONFORMING
     with old_registry.engine.connect() as connection:

@@ -17,7 +17,7 @@ from support.damage import run_sql
 from support.index import assert_index_is_truth, indexed_versions
 from support.registry import METRIC, VALUE, create_version, set_tag, token_tags
 
-from hokusai_mlflow_plugin.services import maintenance
+from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 HEAD_START_S = 1

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from hokusai_mlflow_plugin.services.posting import DeadlineExceeded, Poster, failure
+from hokusai_mlflow_plugin.services.rewards.posting import DeadlineExceeded, Poster, failure
 from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session
 
 TIMEOUT_S = 1.0

@@ -17,7 +17,8 @@ from support.refusals import refused
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, codes, decision, events, faults, own_hash, paid, rows
 
-from hokusai_mlflow_plugin.services import ledger_audit, rewards
+from hokusai_mlflow_plugin.services.queries import reward_events
+from hokusai_mlflow_plugin.services.rewards import ledger_verification
 
 SPECIFIED = "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1"
 """The specification's own example, whose EIP-55 checksum is wrong."""
@@ -209,7 +210,7 @@ def test_feed(ledger):
     assert events(ledger, after=5) == []
     assert [event["sequence"] for event in events(ledger, token_id="OTHER-1")] == [5]
     assert [event["sequence"] for event in events(ledger, token_id="IMG-001", after=2)] == [3, 4]
-    page = ledger.ask(rewards.list_events, after=1, max_results=2)["reward_events"]
+    page = ledger.ask(reward_events.list_events, after=1, max_results=2)["reward_events"]
     assert [event["sequence"] for event in page] == [2, 3]
 
 
@@ -232,7 +233,7 @@ def test_feed_refuses_wrong_parameters(store, parameters, fault):
 def test_feed_refuses_wrong_page_sizes(store, max_results):
     """A page has 1 to 1000 events."""
     with pytest.raises(MlflowException, match="from 1 to 1000"):
-        store.ask(rewards.list_events, max_results=max_results)
+        store.ask(reward_events.list_events, max_results=max_results)
 
 
 def test_sequence_has_no_gaps_while_it_is_written(store_factory):
@@ -721,7 +722,7 @@ def test_workspaces_are_audited_apart(ledger):
 def test_every_fault_is_documented():
     """docs/events.md lists what verify finds, by the codes."""
     page = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
-    source = Path(ledger_audit.__file__).read_text(encoding="utf-8")
+    source = Path(ledger_verification.__file__).read_text(encoding="utf-8")
     given = re.findall(r'(?:fault\(|yield |workspace, \w+, )"([a-z_]+)"', source)
     assert set(given) == set(re.findall(r"\| `([a-z_]+)` \|$", page, re.MULTILINE))
     assert len(set(given)) == 16

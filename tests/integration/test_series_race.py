@@ -14,7 +14,7 @@ from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_model, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decided_rows, events, outcome
 
-from hokusai_mlflow_plugin.db import series_sql
+from hokusai_mlflow_plugin.db.deltaone import series_heads
 from hokusai_mlflow_plugin.db.keys import SeriesId
 
 WRITERS = 32
@@ -126,9 +126,9 @@ def test_the_head_moves_only_from_where_it_was_seen(store):
     by_value = {row["value"]: row["decision_id"] for row in decided_rows(store)}
     third = "0.3", "third"
     with store.engine.connect() as connection:
-        assert not series_sql.move_head(connection, key, by_value["0.1"], *third, earned=True)
-        assert not series_sql.begin_series(connection, key, "maximize", *third)
-        assert series_sql.move_head(connection, key, by_value["0.2"], *third, earned=True)
+        assert not series_heads.move_head(connection, key, by_value["0.1"], *third, earned=True)
+        assert not series_heads.begin_series(connection, key, "maximize", *third)
+        assert series_heads.move_head(connection, key, by_value["0.2"], *third, earned=True)
         connection.rollback()
     assert_sound(store)
 

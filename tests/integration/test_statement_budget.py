@@ -20,7 +20,7 @@ from support.registry import (
 )
 from support.statements import statements
 
-from hokusai_mlflow_plugin.services import catalogue
+from hokusai_mlflow_plugin.services.queries import token_queries
 
 TOKENISED_CREATE = 4
 """How many more statements a tokenised ``create_model_version`` may send than MLflow's own."""
@@ -134,7 +134,7 @@ def test_list_by_token(store, max_results):
     for _ in range(3):
         with statements(store.engine) as sent:
             answer = store.ask(
-                catalogue.list_by_token, "IMG-001", max_results=max_results, page_token=token
+                token_queries.list_by_token, "IMG-001", max_results=max_results, page_token=token
             )
         assert answer["model_versions"]
         assert len(sent) == LIST_BY_TOKEN
@@ -156,7 +156,7 @@ def test_lineage(client, store, max_results):
     for _ in range(3):
         with statements(store.engine) as sent:
             answer = store.ask(
-                catalogue.lineage, "model", max_results=max_results, page_token=token
+                token_queries.lineage, "model", max_results=max_results, page_token=token
             )
         assert answer["lineage"]
         assert len(sent) <= LINEAGE
@@ -169,8 +169,8 @@ def test_empty_answers(store):
     """Questions without an answer cost no more."""
     create_model(store)
     with statements(store.engine) as sent:
-        store.ask(catalogue.list_by_token, "IMG-001")
+        store.ask(token_queries.list_by_token, "IMG-001")
     assert len(sent) <= LIST_BY_TOKEN
     with statements(store.engine) as sent:
-        store.ask(catalogue.lineage, "model")
+        store.ask(token_queries.lineage, "model")
     assert len(sent) <= LINEAGE

@@ -15,7 +15,7 @@ from support.registry import METRIC, VALUE, create_model, create_version, set_ta
 from support.rewards import assert_sound, decision, outcome, outcomes, paid
 
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services import backfill
+from hokusai_mlflow_plugin.services.index import backfill
 
 DIRECTION = "benchmark_direction"
 CONTRIBUTOR = "contributor"

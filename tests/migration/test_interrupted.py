@@ -14,8 +14,8 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from support.killed import KillableProcess, killable
 from support.killed_tasks import downgrade
 
-from hokusai_mlflow_plugin.db import migrate
-from hokusai_mlflow_plugin.db.tables import PREFIX, VERSION_TABLE, metadata
+from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def process(database_uri: str) -> Iterator[KillableProcess]:
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that outlives its process fails the test, and does not just delay it."""
-    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT_S", 20)
+    monkeypatch.setattr(migrations, "_LOCK_TIMEOUT_S", 20)
 
 
 def ours(engine: Engine) -> list[str]:
@@ -64,15 +64,15 @@ def drop_ours(engine: Engine) -> None:
 
 def test_upgrade(engine, process):
     """Wherever an upgrade is killed, the next one makes the same schema and the same rows."""
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     whole = schema(engine)
     for point in count(1):
         drop_ours(engine)
         alive = process.run(point, direction="up")
-        migrate.upgrade(engine)
+        migrations.upgrade(engine)
         with engine.connect() as connection:
-            assert migrate.schema_state(connection).is_current
-            assert migrate.differences(connection) == []
+            assert migrations.schema_state(connection).is_current
+            assert migrations.differences(connection) == []
             rows = connection.execute(text("SELECT * FROM hokusai_state"))
             assert rows.all() == [("backfill", "pending")]
         assert schema(engine) == whole
@@ -84,7 +84,7 @@ def test_upgrade(engine, process):
 def test_downgrade(engine, process):
     """Wherever a downgrade is killed, the next one takes away what is left."""
     for point in count(1):
-        migrate.upgrade(engine)
+        migrations.upgrade(engine)
         alive = process.run(point, direction="down")
         downgrade(engine)
         assert ours(engine) == []

@@ -17,8 +17,8 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from sqlalchemy.event import listens_for
 
-from hokusai_mlflow_plugin.db import migrate
-from hokusai_mlflow_plugin.db.tables import VERSION_TABLE, metadata
+from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema.tables import VERSION_TABLE, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
@@ -58,48 +58,48 @@ def set_revision(engine: Engine, revision: str) -> None:
 
 def test_all_migrations_make_the_schema(engine):
     """All migrations applied are the tables that the code works with: nothing is left to differ."""
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     with engine.connect() as connection:
-        assert migrate.schema_state(connection).is_current
-        assert migrate.differences(connection) == []
+        assert migrations.schema_state(connection).is_current
+        assert migrations.differences(connection) == []
     assert ours(engine) == set(metadata.tables)
 
 
 def test_each_step_up_and_down(engine):
     """Every migration can be taken back and applied again, one at a time."""
-    scripts = ScriptDirectory.from_config(migrate._config(None))
+    scripts = ScriptDirectory.from_config(migrations._config(None))
     revisions = [script.revision for script in scripts.walk_revisions()][::-1]
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     for target in [*revisions[-2::-1], "base", *revisions]:
-        with migrate._exclusive(engine) as connection:
-            config = migrate._config(connection)
+        with migrations._exclusive(engine) as connection:
+            config = migrations._config(connection)
             step = command.upgrade if target in revisions and target > _at(connection) else None
             (step or command.downgrade)(config, target)
     with engine.connect() as connection:
-        assert migrate.differences(connection) == []
+        assert migrations.differences(connection) == []
 
 
 def _at(connection: Any) -> str:
-    return migrate.schema_state(connection).current or ""
+    return migrations.schema_state(connection).current or ""
 
 
 def test_downgrade_leaves_nothing(engine):
     """Taking every migration back leaves MLflow's tables alone in the database."""
     before = tables(engine)
-    migrate.upgrade(engine)
-    with migrate._exclusive(engine) as connection:
-        command.downgrade(migrate._config(connection), "base")
+    migrations.upgrade(engine)
+    with migrations._exclusive(engine) as connection:
+        command.downgrade(migrations._config(connection), "base")
     assert tables(engine) - {VERSION_TABLE} == before
 
 
 def test_differences_are_found(engine):
     """A table of ours that somebody changed is named; tables of others are not looked at."""
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE unrelated (id INTEGER)"))
         connection.execute(text("DROP TABLE hokusai_series"))
     with engine.connect() as connection:
-        found = migrate.differences(connection)
+        found = migrations.differences(connection)
     assert len(found) == 1
     assert "hokusai_series" in found[0]
 
@@ -115,7 +115,7 @@ def test_mlflow_stays_as_it_was(engine, store_factory):
 
 def test_no_foreign_key_leads_to_mlflow(engine):
     """A foreign key to MLflow's tables would block MLflow's own migrations."""
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     inspector = inspect(engine)
     assert all(inspector.get_foreign_keys(name) == [] for name in ours(engine))
 
@@ -124,14 +124,14 @@ def test_logging_stays_as_it_was(engine):
     """Migrating configures no logging: that would silence the server's loggers."""
     logger = logging.getLogger("somebody.else")
     before = (logging.root.handlers[:], logging.root.level, logger.disabled, logger.level)
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     assert before == (logging.root.handlers[:], logging.root.level, logger.disabled, logger.level)
 
 
 def test_upgrading_twice(engine):
     """A database that is up to date is left as it is."""
-    assert migrate.upgrade(engine).current is None
-    assert migrate.upgrade(engine).is_current
+    assert migrations.upgrade(engine).current is None
+    assert migrations.upgrade(engine).is_current
 
 
 @pytest.mark.parametrize("database_uri", ["postgresql", "mysql"], indirect=True)
@@ -146,9 +146,9 @@ def test_the_lock_lasts_until_the_commit(engine, database_uri):
         sleep(0.5)
 
     with ThreadPoolExecutor() as pool:
-        migrating = pool.submit(migrate.upgrade, first)
+        migrating = pool.submit(migrations.upgrade, first)
         assert committing.wait(30)
-        assert migrate.upgrade(engine).is_current
+        assert migrations.upgrade(engine).is_current
         assert migrating.result().current is None
     first.dispose()
 
@@ -168,7 +168,7 @@ def test_no_password_in_a_message(database_uri, monkeypatch, revision):
     uri = make_url(database_uri).set(password="s3cret").render_as_string(hide_password=False)
     engine = SqlAlchemyStore(uri).engine
     if revision is not None:
-        migrate.upgrade(engine)
+        migrations.upgrade(engine)
         set_revision(engine, revision)
     with pytest.raises(MlflowException) as caught:
         build_store(f"hokusai+{uri}")
@@ -178,11 +178,11 @@ def test_no_password_in_a_message(database_uri, monkeypatch, revision):
 
 def test_too_new(engine, store_factory):
     """A schema of a newer release is refused, and left as it is."""
-    migrate.upgrade(engine)
+    migrations.upgrade(engine)
     set_revision(engine, "9999")
     with pytest.raises(MlflowException, match=r"9999.*newer release.*pip install"):
         store_factory()
     with pytest.raises(SchemaMismatch):
-        migrate.upgrade(engine)
+        migrations.upgrade(engine)
     with engine.connect() as connection:
-        assert migrate.schema_state(connection).current == "9999"
+        assert migrations.schema_state(connection).current == "9999"

@@ -14,8 +14,8 @@ from support.registry import VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, faults, paid
 
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services import backfill, maintenance
-from hokusai_mlflow_plugin.services.maintenance import Kind
+from hokusai_mlflow_plugin.services.index import backfill, maintenance
+from hokusai_mlflow_plugin.services.index.maintenance import Kind
 
 HARMLESS = [
     ("db", "upgrade"),

@@ -8,7 +8,7 @@ from support.refusals import registry_rows
 from support.registry import VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, paid
 
-from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 
@@ -18,7 +18,7 @@ def revision_and_own_rows(database_uri):
     with engine.connect() as connection:
         revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
         own_revision = connection.scalar(text("SELECT version_num FROM alembic_version_hokusai"))
-        assert migrate.differences(connection) == []
+        assert migrations.differences(connection) == []
     rows = {
         table: rows for table, rows in registry_rows(engine).items() if table.startswith("hokusai_")
     }

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.db.schema import migrations
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = {
@@ -71,5 +71,5 @@ def test_every_entry_point_leads_somewhere() -> None:
 
 def test_migrations_of_a_checkout_are_the_ones_at_its_top() -> None:
     """An editable installation runs the scripts that are edited, not a copy of them."""
-    assert migrate._scripts() == ROOT / "migrations"
+    assert migrations._scripts() == ROOT / "migrations"
     assert not (ROOT / "hokusai_mlflow_plugin" / "migrations").exists()

@@ -24,14 +24,14 @@ from sqlalchemy import (
     text,
 )
 
-from hokusai_mlflow_plugin.db.mlflow_tables import (
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     model_version_tags,
     model_versions,
     registered_model_tags,
     registered_models,
     same_version,
 )
-from hokusai_mlflow_plugin.db.tables import (
+from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
     deliveries,
     policy_findings,

@@ -10,23 +10,17 @@ from plans.large_registry import COMPLETE, COMPLETE_TOKEN
 from plans.plans import Plan, plans_of
 from sqlalchemy import Connection, Engine
 
-from hokusai_mlflow_plugin.db import (
-    backfill_sql,
-    delivery_sql,
-    index_reads,
-    index_writes,
-    ledger_sql,
-    policy_sql,
-    series_sql,
-    standing_sql,
-)
-from hokusai_mlflow_plugin.db.index_writes import Version
+from hokusai_mlflow_plugin.db.deltaone import past_decisions, past_values, series_heads
+from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
+from hokusai_mlflow_plugin.db.index import live_versions, token_pages
+from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
-from hokusai_mlflow_plugin.db.standing_sql import PastDecision
-from hokusai_mlflow_plugin.db.tables import metadata
+from hokusai_mlflow_plugin.db.policy import finding_rows
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows
+from hokusai_mlflow_plugin.db.schema.tables import metadata
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services.questions import QUESTIONS
-from hokusai_mlflow_plugin.services.visibility import Visible
+from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS
+from hokusai_mlflow_plugin.services.queries.visibility import Visible
 
 # MLflow's tables for models, and those of ours that grow with the registry. SQLite's plans name a
 # table by its alias.
@@ -71,48 +65,48 @@ ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 Call = Callable[[Connection], Any]
 
 INDEXED: Mapping[str, Call] = {
-    "ix_hokusai_token_index_token": lambda c: index_reads.versions_of_token(
+    "ix_hokusai_token_index_token": lambda c: token_pages.versions_of_token(
         c, WORKSPACE, COMPLETE_TOKEN, None, 11
     ),
-    "ix_hokusai_decisions_version": lambda c: index_writes.rename_model(c, MODEL, "other-name"),
-    "ix_hokusai_decisions_baseline": lambda c: standing_sql.is_measured_against(c, [TAKEN]),
-    "uq_hokusai_reward_events_event_id": lambda c: delivery_sql.replay(
+    "ix_hokusai_decisions_version": lambda c: live_versions.rename_model(c, MODEL, "other-name"),
+    "ix_hokusai_decisions_baseline": lambda c: past_decisions.is_measured_against(c, [TAKEN]),
+    "uq_hokusai_reward_events_event_id": lambda c: delivery_queue.replay(
         c, WORKSPACE, f"event-{COMPLETE}", 0
     ),
-    "ix_hokusai_reward_events_token": lambda c: ledger_sql.read_events(
+    "ix_hokusai_reward_events_token": lambda c: ledger_rows.read_events(
         c, WORKSPACE, 0, 100, COMPLETE_TOKEN
     ),
-    "ix_hokusai_reward_deliveries_due": lambda c: delivery_sql.claim_next(
+    "ix_hokusai_reward_deliveries_due": lambda c: delivery_queue.claim_next(
         c, 2_000_000_000_000, 2_000_000_060_000
     ),
 }
 """For each index of ours, the call whose plan uses it."""
 
 WRITES: Mapping[str, Call] = {
-    "judging a version": lambda c: series_sql.read_surroundings(c, MODEL, SERIES),
-    "reading a version": lambda c: index_writes.read_version(c, VERSION),
-    "reading a version's tags": lambda c: index_writes.read_tags(c, VERSION, {"a", "b"}),
-    "giving a model a token": lambda c: index_writes.versions_of_other_tokens(
+    "judging a version": lambda c: series_heads.read_surroundings(c, MODEL, SERIES),
+    "reading a version": lambda c: live_versions.read_version(c, VERSION),
+    "reading a version's tags": lambda c: live_versions.read_tags(c, VERSION, {"a", "b"}),
+    "giving a model a token": lambda c: live_versions.versions_of_other_tokens(
         c, MODEL, COMPLETE_TOKEN, 6
     ),
-    "taking a version out": lambda c: index_writes.remove(c, VERSION),
-    "taking a model out": lambda c: index_writes.remove_model(c, MODEL),
+    "taking a version out": lambda c: live_versions.remove(c, VERSION),
+    "taking a model out": lambda c: live_versions.remove_model(c, MODEL),
     "renaming a model": lambda c: (
-        index_writes.rename_model(c, MODEL, "other-name"),
-        policy_sql.rename_model(c, MODEL, "other-name"),
+        live_versions.rename_model(c, MODEL, "other-name"),
+        finding_rows.rename_model(c, MODEL, "other-name"),
     ),
-    "moving a head": lambda c: series_sql.move_head(
+    "moving a head": lambda c: series_heads.move_head(
         c, SERIES, FIRST_DECISION, "1", "d", earned=False
     ),
     "locking tags": lambda c: (
-        standing_sql.decisions_on(c, Version(VERSION, 0, None, None)),
-        standing_sql.is_measured_against(c, [TAKEN]),
+        past_decisions.decisions_on(c, Version(VERSION, 0, None, None)),
+        past_decisions.is_measured_against(c, [TAKEN]),
     ),
-    "beginning a series": lambda c: backfill_sql.read_undecided(c, SERIES),
-    "claiming a delivery": lambda c: delivery_sql.claim_next(
+    "beginning a series": lambda c: past_values.read_undecided(c, SERIES),
+    "claiming a delivery": lambda c: delivery_queue.claim_next(
         c, 2_000_000_000_000, 2_000_000_060_000
     ),
-    "measuring the backlog": delivery_sql.backlog,
+    "measuring the backlog": delivery_queue.backlog,
 }
 
 

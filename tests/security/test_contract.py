@@ -15,14 +15,14 @@ from security.servers import AJAX_PREFIX, PREFIX, Server, error_of
 
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
-from hokusai_mlflow_plugin.services.questions import QUESTIONS
+from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS
 from hokusai_mlflow_plugin.store.mlflow_compat import translate
-from hokusai_mlflow_plugin.web import answers
 from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.blueprint import Server as Wiring
-from hokusai_mlflow_plugin.web.blueprint import create_blueprint, rules
-from hokusai_mlflow_plugin.web.contract import openapi
-from hokusai_mlflow_plugin.web.routes import ROUTES, Route
+from hokusai_mlflow_plugin.web.api import answers
+from hokusai_mlflow_plugin.web.api.blueprint import Server as Wiring
+from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint, rules
+from hokusai_mlflow_plugin.web.api.contract import openapi
+from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 
 PREFIXES = (PREFIX, AJAX_PREFIX)
 SHIPPED = Path(__file__).parents[2] / "docs" / "openapi.json"

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from security.seeds import FIRST, TOKEN
 from security.servers import JSON, PREFIX, Server, error_of
 
-from hokusai_mlflow_plugin.web.routes import ROUTES, Route
+from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 
 EXAMPLES = 100
 GET_ROUTES = [route for route in ROUTES if route.method == "GET"]
@@ -74,7 +74,7 @@ raw_query_value = st.one_of(
 
 
 def _forged(question: Any, position: Any) -> str:
-    """A page token as ``services.pages`` makes it, with whatever in it."""
+    """A page token as ``services.queries.pagination`` makes it, with whatever in it."""
     return base64.urlsafe_b64encode(json.dumps([list(question), position]).encode()).decode()
 
 

@@ -11,8 +11,8 @@ from security.seeds import seed
 from security.servers import AJAX_PREFIX, PREFIX, serve
 from support.databases import AllDatabases
 
-from hokusai_mlflow_plugin.web.contract import OPENAPI_PATH, openapi
-from hokusai_mlflow_plugin.web.routes import ROUTES, Route
+from hokusai_mlflow_plugin.web.api.contract import OPENAPI_PATH, openapi
+from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\w+ \S+/?\S+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.DOTALL))

@@ -16,8 +16,8 @@ from security.seeds import CONTRIBUTOR, FIRST, OTHER_TOKEN, SECOND, SECRET, TOKE
 from security.servers import PREFIX, Auth, Server
 
 from hokusai_mlflow_plugin.web.access import Rule
-from hokusai_mlflow_plugin.web.contract import OPENAPI_PATH
-from hokusai_mlflow_plugin.web.routes import ROUTES
+from hokusai_mlflow_plugin.web.api.contract import OPENAPI_PATH
+from hokusai_mlflow_plugin.web.api.routes import ROUTES
 
 SECURITY = Path(__file__).parents[2] / "SECURITY.md"
 ROLES: dict[str, Auth | None] = {

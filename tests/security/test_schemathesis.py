@@ -10,8 +10,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from security.servers import AJAX_PREFIX, PREFIX, Server
 
-from hokusai_mlflow_plugin.web.contract import OPENAPI_PATH, openapi
-from hokusai_mlflow_plugin.web.routes import ROUTES
+from hokusai_mlflow_plugin.web.api.contract import OPENAPI_PATH, openapi
+from hokusai_mlflow_plugin.web.api.routes import ROUTES
 
 EXAMPLES = 200
 OPERATIONS = [*((route.method, route.path) for route in ROUTES), ("GET", OPENAPI_PATH)]

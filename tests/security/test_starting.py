@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin import basic_auth
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.store import mlflow_compat
 from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.blueprint import NAME, Server, create_blueprint, rules
+from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint, rules
 
 COMMAND = [sys.executable, "-c", "from hokusai_mlflow_plugin.cli import main; main()"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from alembic import command
 from sqlalchemy import Engine, create_engine, event
 
-from hokusai_mlflow_plugin.db import migrate
+from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
-from hokusai_mlflow_plugin.services import dispatch
+from hokusai_mlflow_plugin.services.rewards import dispatch
 from hokusai_mlflow_plugin.store.mlflow_compat import engine_of, webhook_session
 from hokusai_mlflow_plugin.store.registry_store import build_store
 from support.killed import Die, Task
@@ -75,7 +75,7 @@ def migrating(die: Die, database_uri: str) -> tuple[None, Task]:
 
     def move(direction: str) -> None:
         if direction == "up":
-            migrate.upgrade(engine)
+            migrations.upgrade(engine)
         else:
             downgrade(engine)
 
@@ -84,5 +84,5 @@ def migrating(die: Die, database_uri: str) -> tuple[None, Task]:
 
 def downgrade(engine: Engine) -> None:
     """Take every migration back."""
-    with migrate._exclusive(engine) as connection:
-        command.downgrade(migrate._config(connection), "base")
+    with migrations._exclusive(engine) as connection:
+        command.downgrade(migrations._config(connection), "base")

@@ -14,7 +14,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hokusai_mlflow_plugin.services.ledger import FIRST_HASH, event_hash
+from hokusai_mlflow_plugin.services.rewards.ledger import FIRST_HASH, event_hash
 
 EVENT = {
     "sequence": 1,

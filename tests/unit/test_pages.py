@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
-from hokusai_mlflow_plugin.services import pages
+from hokusai_mlflow_plugin.services.queries import pagination
 
 QUESTION = ("list-by-token", "IMG-001")
 TYPES = (int, str, int)
@@ -31,23 +31,23 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 @example((2**63 - 1, 256 * "😀", 2**31 - 1), ["lineage", 256 * "😀"])
 def test_position_comes_back(position, question):
     """Whatever position a page ended at is found again, and the token fits into a URL."""
-    token = pages.encode(question, position)
-    assert pages.decode(token, question, TYPES) == list(position)
+    token = pagination.encode(question, position)
+    assert pagination.decode(token, question, TYPES) == list(position)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
 
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_no_token(token):
     """Without a token the first page is meant."""
-    assert pages.decode(token, QUESTION, TYPES) is None
+    assert pagination.decode(token, QUESTION, TYPES) is None
 
 
 def test_token_of_another_question():
     """A token does not continue another token's list, nor another route's."""
-    token = pages.encode(QUESTION, (1, "a", 1))
+    token = pagination.encode(QUESTION, (1, "a", 1))
     for question in (("list-by-token", "IMG-002"), ("lineage", "IMG-001"), ()):
         with pytest.raises(InvalidRequest, match="page_token"):
-            pages.decode(token, question, TYPES)
+            pagination.decode(token, question, TYPES)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_token_of_another_question():
 def test_forged_token(token):
     """Whatever this registry did not give out is a wrong request, and never a crash."""
     with pytest.raises(InvalidRequest, match="page_token"):
-        pages.decode(token, QUESTION, TYPES)
+        pagination.decode(token, QUESTION, TYPES)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda b: base64.b64encode(b).decode()))
 def test_any_text(token):
     """No text crashes the server."""
     try:
-        assert pages.decode(token, QUESTION, TYPES) is None
+        assert pagination.decode(token, QUESTION, TYPES) is None
         assert token == ""
     except InvalidRequest:
         pass

@@ -1,0 +1,1 @@
+"""Series, heads and decisions in SQL."""

@@ -1,0 +1,94 @@
+"""Reading decisions and series heads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy.sql.selectable import FromClause
+
+from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.db.schema.tables import decisions, series
+
+decided = decisions.alias("decided")
+baseline = decisions.alias("baseline")
+
+DECISION_COLUMNS = (
+    decided.c.decision_id.label("decision_id"),
+    decided.c.outcome.label("decision_outcome"),
+    decided.c.direction.label("decision_direction"),
+    decided.c.value.label("decision_value"),
+    decided.c.improvement_pp.label("decision_improvement_pp"),
+    decided.c.reason.label("decision_reason"),
+    decided.c.evidence.label("decision_evidence"),
+    decided.c.logged_value.label("decision_logged_value"),
+    decided.c.decided_time.label("decision_time"),
+    decided.c.baseline_value.label("baseline_value"),
+    baseline.c.name.label("baseline_name"),
+    baseline.c.version.label("baseline_version"),
+)
+"""A decision and the version it was compared with, beside whatever else a query selects."""
+
+
+def with_decisions(source: FromClause, keyed: Any) -> FromClause:
+    """A source of rows joined with the decision that each row's ``decision_id`` names, if any.
+
+    Args:
+        source: What the query selects from.
+        keyed: The table in it that has ``workspace`` and ``decision_id``.
+    """
+    is_decision = and_(
+        decided.c.workspace == keyed.c.workspace, decided.c.decision_id == keyed.c.decision_id
+    )
+    return with_baselines(source.outerjoin(decided, is_decision))
+
+
+def with_baselines(source: FromClause) -> FromClause:
+    """A source that has ``decided`` in it, joined with the decision it was measured against."""
+    return source.outerjoin(
+        baseline,
+        and_(
+            baseline.c.workspace == decided.c.workspace,
+            baseline.c.decision_id == decided.c.baseline_decision_id,
+        ),
+    )
+
+
+def history(
+    connection: Connection, version: VersionId, creation_time_ms: int
+) -> Sequence[RowMapping]:
+    """Every decision on a version, newest first."""
+    query = (
+        select(*DECISION_COLUMNS)
+        .select_from(with_baselines(decided))
+        .where(
+            decided.c.workspace == version.workspace,
+            decided.c.name == version.name,
+            decided.c.version == version.version,
+            decided.c.creation_time == creation_time_ms,
+        )
+        .order_by(decided.c.decided_time.desc(), decided.c.decision_id)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def series_of(
+    connection: Connection, workspace: str, token_ids: Collection[str]
+) -> Sequence[RowMapping]:
+    """The series of tokens with the version that holds each head, by token and metric."""
+    query = (
+        select(series, decisions.c.name, decisions.c.version)
+        .select_from(
+            series.outerjoin(
+                decisions,
+                and_(
+                    decisions.c.workspace == series.c.workspace,
+                    decisions.c.decision_id == series.c.head_decision_id,
+                ),
+            )
+        )
+        .where(series.c.workspace == workspace, series.c.token_id.in_(sorted(token_ids)))
+        .order_by(series.c.token_id, series.c.benchmark_metric)
+    )
+    return connection.execute(query).mappings().all()

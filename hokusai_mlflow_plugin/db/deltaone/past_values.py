@@ -1,0 +1,169 @@
+"""The SQL of taking over a registry that is older than the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, select
+
+from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.keys import SeriesId, of_series
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
+    LIVE,
+    model_version_tags,
+    model_versions,
+    same_version,
+)
+from hokusai_mlflow_plugin.db.schema.tables import decisions, series, state, token_index
+from hokusai_mlflow_plugin.db.upserts import insert_if_absent
+from hokusai_mlflow_plugin.domain.tags import DIRECTION_TAG
+
+_BACKFILL = "backfill"
+_TAKEN_OVER = "taken_over_ms"
+_PENDING, _DONE = "pending", "done"
+_FETCH = 5_000
+
+
+def is_pending(connection: Connection) -> bool:
+    """Whether older data has not been taken over yet, or not to its end."""
+    return connection.scalar(select(state.c.value).where(state.c.key == _BACKFILL)) == _PENDING
+
+
+def taken_over_ms(connection: Connection) -> int:
+    """When older data was first taken over (ms); 0 where there was none."""
+    found = connection.scalar(select(state.c.value).where(state.c.key == _TAKEN_OVER))
+    return 0 if found is None else int(found)
+
+
+def note_take_over(connection: Connection, now_ms: int) -> None:
+    """Put on record when older data is taken over, if there is any and it is not on record."""
+    if connection.scalar(select(model_versions.c.version).limit(1)) is not None:
+        insert_if_absent(connection, state, {"key": _TAKEN_OVER, "value": str(now_ms)})
+
+
+def lock(connection: Connection) -> None:
+    """Keep every other process's backfill waiting until this transaction ends."""
+    connection.execute(select(state.c.value).where(state.c.key == _BACKFILL).with_for_update())
+
+
+def mark_done(connection: Connection) -> None:
+    """Older data has been taken over."""
+    connection.execute(state.update().where(state.c.key == _BACKFILL).values(value=_DONE))
+
+
+def workspaces(connection: Connection) -> Sequence[str]:
+    """Workspaces that have tokenised versions, in order."""
+    return sorted(connection.scalars(select(token_index.c.workspace).distinct()))
+
+
+def token_after(connection: Connection, workspace: str, after: str, row_count: int) -> str | None:
+    """The token at which a batch of about so many index rows ends; None where fewer are left."""
+    query = (
+        select(token_index.c.token_id)
+        .where(token_index.c.workspace == workspace, token_index.c.token_id > after)
+        .order_by(token_index.c.token_id)
+        .offset(row_count - 1)
+        .limit(1)
+    )
+    return connection.scalar(query)
+
+
+def read_values(
+    connection: Connection,
+    workspace: str,
+    after: str,
+    last: str | None,
+    catalogued: Collection[str],
+) -> Iterator[Row[Any]]:
+    """Index rows of the tokens after one and up to another, with their ``benchmark_direction``.
+
+    The direction is looked up only where the catalogue does not know the metric.
+    """
+    tag = model_version_tags
+    is_direction = and_(
+        same_version(tag, token_index),
+        tag.c.key == DIRECTION_TAG,
+        token_index.c.benchmark_metric.not_in(sorted(catalogued)),
+    )
+    query = (
+        select(token_index, tag.c.value.label("direction"))
+        .select_from(token_index.outerjoin(tag, is_direction))
+        .where(token_index.c.workspace == workspace, token_index.c.token_id > after)
+        .order_by(token_index.c.token_id, token_index.c.creation_time)
+        .execution_options(yield_per=_FETCH)
+    )
+    if last is not None:
+        query = query.where(token_index.c.token_id <= last)
+    return iter(connection.execute(query))
+
+
+def read_undecided(connection: Connection, key: SeriesId) -> Iterator[Row[Any]]:
+    """Index rows of a series on which nothing was decided, oldest first."""
+    query = (
+        select(token_index)
+        .select_from(LIVE_INDEX)
+        .where(
+            token_index.c.workspace == key.workspace,
+            token_index.c.token_id == key.token_id,
+            token_index.c.benchmark_metric == key.benchmark_metric,
+            token_index.c.decision_id.is_(None),
+            LIVE,
+        )
+        .order_by(token_index.c.creation_time, token_index.c.name, token_index.c.version)
+    )
+    return iter(connection.execute(query).all())
+
+
+def heads(
+    connection: Connection, workspace: str, after: str, last: str | None
+) -> Mapping[SeriesId, Row[Any]]:
+    """The series that have a head already, in the same range of tokens."""
+    query = select(series).where(series.c.workspace == workspace, series.c.token_id > after)
+    if last is not None:
+        query = query.where(series.c.token_id <= last)
+    return {
+        SeriesId(workspace, row.token_id, row.benchmark_metric): row
+        for row in connection.execute(query)
+    }
+
+
+def lock_head(connection: Connection, key: SeriesId) -> Row[Any] | None:
+    """A series with its head, locked until the transaction ends."""
+    query = select(series).where(*of_series(series, key)).with_for_update()
+    return connection.execute(query).one_or_none()
+
+
+def record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write decisions on indexed versions, and name them in the index."""
+    connection.execute(decisions.insert(), list(decision_rows))
+    connection.execute(
+        token_index.update()
+        .where(
+            token_index.c.workspace == bindparam("of_workspace"),
+            token_index.c.name == bindparam("of_name"),
+            token_index.c.version == bindparam("of_version"),
+        )
+        .values(decision_id=bindparam("new_decision_id")),
+        [
+            {
+                "of_workspace": row["workspace"],
+                "of_name": row["name"],
+                "of_version": row["version"],
+                "new_decision_id": row["decision_id"],
+            }
+            for row in decision_rows
+        ],
+    )
+
+
+def begin_series(
+    connection: Connection,
+    series_rows: Sequence[Mapping[str, Any]],
+    decision_rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write heads of new series with their decisions, and name those in the index."""
+    if not series_rows:
+        return
+    connection.execute(series.insert(), list(series_rows))
+    record(connection, decision_rows)

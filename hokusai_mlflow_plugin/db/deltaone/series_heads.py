@@ -1,0 +1,207 @@
+"""Series heads and decisions: the SQL under DeltaOne."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, case, select
+
+from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, of_series
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
+    ACTIVE,
+    latest_metrics,
+    registered_model_tags,
+    registered_models,
+    runs,
+)
+from hokusai_mlflow_plugin.db.schema.tables import decisions, series
+from hokusai_mlflow_plugin.db.upserts import insert_if_absent
+from hokusai_mlflow_plugin.domain.errors import DamagedSeries
+from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, is_prompt
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
+
+
+@dataclass(frozen=True)
+class SeriesHead:
+    """The head of a series as the database has it."""
+
+    direction: str
+    value: str
+    decision_id: str
+    name: str
+    version: int
+    creation_time_ms: int
+    """That of the version: it tells it from an earlier one of the same name and number."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a version is judged by, besides its own tags."""
+
+    model_token: str | None
+    head: SeriesHead | None
+
+
+def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> Surroundings:
+    """The token of a version's model and the head of its series, in one statement.
+
+    Raises:
+        DamagedSeries: The decision that set the head is gone.
+    """
+    given = {
+        "workspace": model.workspace,
+        "model": model.name,
+        "token_id": key.token_id,
+        "benchmark_metric": key.benchmark_metric,
+    }
+    row = connection.execute(_SURROUNDINGS, given).one_or_none()
+    if row is None:
+        return Surroundings(None, None)
+    # MySQL finds a key in any case.
+    is_own = row.token_key == TOKEN_ID_TAG and not is_prompt({PROMPT_TAG: row.prompt or ""})
+    head = None
+    if row.head_value is not None:
+        if row.name is None:
+            raise DamagedSeries(key.token_id, key.benchmark_metric)
+        head = SeriesHead(
+            row.direction,
+            row.head_value,
+            row.head_decision_id,
+            row.name,
+            row.version,
+            row.creation_time,
+        )
+    return Surroundings(row.token if is_own else None, head)
+
+
+def lock_series(connection: Connection, keys: Collection[SeriesId]) -> None:
+    """Lock the heads of series, in one order, until the transaction ends."""
+    for key in sorted(keys):
+        connection.execute(
+            select(series.c.head_value).where(*of_series(series, key)).with_for_update()
+        )
+
+
+def begin_series(
+    connection: Connection, key: SeriesId, direction: str, value: str, decision_id: str
+) -> bool:
+    """Make a value the baseline of a new series; False where another writer just began it."""
+    return insert_if_absent(
+        connection,
+        series,
+        {
+            "workspace": key.workspace,
+            "token_id": key.token_id,
+            "benchmark_metric": key.benchmark_metric,
+            "direction": direction,
+            "baseline_value": value,
+            "head_value": value,
+            "head_decision_id": decision_id,
+        },
+    )
+
+
+def move_head(
+    connection: Connection,
+    key: SeriesId,
+    old_decision_id: str,
+    value: str,
+    decision_id: str,
+    *,
+    earned: bool,
+) -> bool:
+    """Swap the head for a better one; False where another writer just moved it.
+
+    Where nothing is earned, and nothing was before, the series now begins with this value: what was
+    paid stays the way from the baseline to the head.
+    """
+    moved: dict[Any, Any] = {
+        series.c.head_value: value,
+        series.c.head_decision_id: decision_id,
+    }
+    if not earned:
+        nothing_yet = series.c.baseline_value == series.c.head_value
+        # In this order: MySQL compares with what the statement has set already.
+        moved = {
+            series.c.baseline_value: case((nothing_yet, value), else_=series.c.baseline_value),
+            **moved,
+        }
+    result = connection.execute(
+        series.update()
+        .where(*of_series(series, key), series.c.head_decision_id == old_decision_id)
+        .ordered_values(*moved.items())
+    )
+    return result.rowcount == 1
+
+
+def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Write one decision; they are never changed, save for the name in a rename."""
+    connection.execute(decisions.insert(), row)
+
+
+def logged_metric(connection: Connection, run_id: str, metric: str) -> float | None:
+    """The latest value that a run logged for a metric, or None; NaN counts as none.
+
+    A run that was deleted knows nothing any more.
+    """
+    rows = connection.execute(
+        select(latest_metrics.c.key, latest_metrics.c.value)
+        .select_from(latest_metrics.join(runs, runs.c.run_uuid == latest_metrics.c.run_uuid))
+        .where(
+            runs.c.lifecycle_stage == ACTIVE,
+            latest_metrics.c.run_uuid == run_id,
+            latest_metrics.c.key == metric,
+            latest_metrics.c.is_nan.is_(False),
+        )
+    )
+    return next((value for key, value in rows if key == metric), None)
+
+
+def _tag_of(models: Any, tags: Any, key: str) -> Any:
+    return and_(
+        tags.c.workspace == models.c.workspace, tags.c.name == models.c.name, tags.c.key == key
+    )
+
+
+# Built once, because building it takes longer than its answer.
+_token_tag, _prompt_tag = registered_model_tags.alias(), registered_model_tags.alias()
+_SURROUNDINGS = (
+    select(
+        _token_tag.c.key.label("token_key"),
+        _token_tag.c.value.label("token"),
+        _prompt_tag.c.value.label("prompt"),
+        series.c.direction,
+        series.c.head_value,
+        series.c.head_decision_id,
+        decisions.c.name,
+        decisions.c.version,
+        decisions.c.creation_time,
+    )
+    .select_from(
+        registered_models.outerjoin(
+            _token_tag, _tag_of(registered_models, _token_tag, TOKEN_ID_TAG)
+        )
+        .outerjoin(_prompt_tag, _tag_of(registered_models, _prompt_tag, PROMPT_TAG))
+        .outerjoin(
+            series,
+            and_(
+                series.c.workspace == registered_models.c.workspace,
+                series.c.token_id == bindparam("token_id"),
+                series.c.benchmark_metric == bindparam("benchmark_metric"),
+            ),
+        )
+        .outerjoin(
+            decisions,
+            and_(
+                decisions.c.workspace == series.c.workspace,
+                decisions.c.decision_id == series.c.head_decision_id,
+            ),
+        )
+    )
+    .where(
+        registered_models.c.workspace == bindparam("workspace"),
+        registered_models.c.name == bindparam("model"),
+    )
+)

@@ -1,0 +1,1 @@
+"""The token index in SQL: written, read, scanned and repaired."""

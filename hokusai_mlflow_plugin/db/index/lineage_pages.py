@@ -1,0 +1,156 @@
+"""The queries of lineage: versions of one model in order, and versions by their keys.
+
+Source: design R12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Table,
+    and_,
+    bindparam,
+    func,
+    select,
+    tuple_,
+)
+
+from hokusai_mlflow_plugin.db.deltaone.decision_log import DECISION_COLUMNS
+from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX, is_indexed_as
+from hokusai_mlflow_plugin.db.index.token_pages import (
+    DECIDED_INDEX,
+    LIMIT,
+    TAG_COLUMNS,
+    VERSION_COLUMNS,
+    TagsByVersion,
+    by_version,
+)
+from hokusai_mlflow_plugin.db.keys import ModelId
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
+    DELETED_STAGE,
+    LIVE,
+    model_version_tags,
+    model_versions,
+)
+from hokusai_mlflow_plugin.db.schema.tables import token_index
+from hokusai_mlflow_plugin.domain.lineage import VersionKey
+
+
+def lineage_page(
+    connection: Connection, model: ModelId, after: int, limit: int
+) -> Sequence[RowMapping]:
+    """Live tokenised versions of a model, oldest first, from the last one up to ``after``.
+
+    The first row is the version that precedes the page, where there is one: its version is not
+    greater than ``after``.
+    """
+    given = {**_model(model), "after": after, "limit": limit + 1}
+    return connection.execute(_LINEAGE, given).mappings().all()
+
+
+def tags_of_versions(
+    connection: Connection, model: ModelId, first: int, last: int
+) -> TagsByVersion:
+    """All tags of the versions of a model from ``first`` to ``last``."""
+    rows = connection.execute(_TAGS_OF_VERSIONS, {**_model(model), "first": first, "last": last})
+    return by_version(rows)
+
+
+def versions_by_key(
+    connection: Connection, workspace: str, keys: Collection[VersionKey]
+) -> Sequence[RowMapping]:
+    """Those of the versions that are live and tokenised, with their decisions.
+
+    ``preceding`` is the number of the tokenised version before it in its model, or None.
+    """
+    query = (
+        select(*VERSION_COLUMNS, *DECISION_COLUMNS, _PRECEDING_EACH.label("preceding"))
+        .select_from(DECIDED_INDEX)
+        .where(token_index.c.workspace == workspace, _is_one_of(token_index, keys), LIVE)
+        .order_by(token_index.c.name, token_index.c.version)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def tags_by_key(
+    connection: Connection, workspace: str, keys: Collection[VersionKey]
+) -> TagsByVersion:
+    """All tags of these versions."""
+    query = select(*TAG_COLUMNS).where(
+        model_version_tags.c.workspace == workspace, _is_one_of(model_version_tags, keys)
+    )
+    return by_version(connection.execute(query))
+
+
+def live_versions(
+    connection: Connection, workspace: str, keys: Collection[VersionKey]
+) -> frozenset[VersionKey]:
+    """Those of the versions that exist and are not deleted, tokenised or not."""
+    if not keys:
+        return frozenset()
+    rows = connection.execute(
+        select(model_versions.c.name, model_versions.c.version).where(
+            model_versions.c.workspace == workspace,
+            _is_one_of(model_versions, keys),
+            LIVE,
+        )
+    )
+    return frozenset(VersionKey(name, version) for name, version in rows)
+
+
+def _is_one_of(table: Table, keys: Collection[VersionKey]) -> ColumnElement[bool]:
+    wanted = sorted((key.name, key.version) for key in keys)
+    return tuple_(table.c.name, table.c.version).in_(wanted)
+
+
+def _model(model: ModelId) -> dict[str, Any]:
+    return {"workspace": model.workspace, "model": model.name}
+
+
+_OF_GIVEN_MODEL = and_(
+    token_index.c.workspace == bindparam("workspace"), token_index.c.name == bindparam("model")
+)
+_PRECEDING = (
+    select(token_index.c.version)
+    .select_from(LIVE_INDEX)
+    .where(_OF_GIVEN_MODEL, token_index.c.version <= bindparam("after"), LIVE)
+    .order_by(token_index.c.version.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_LINEAGE = (
+    select(*VERSION_COLUMNS, *DECISION_COLUMNS)
+    .select_from(DECIDED_INDEX)
+    .where(
+        _OF_GIVEN_MODEL,
+        LIVE,
+        token_index.c.version >= func.coalesce(_PRECEDING, bindparam("after", type_=Integer) + 1),
+    )
+    .order_by(token_index.c.version)
+    .limit(LIMIT)
+)
+_earlier, _earlier_version = token_index.alias(), model_versions.alias()
+_PRECEDING_EACH = (
+    select(_earlier.c.version)
+    .select_from(_earlier.join(_earlier_version, is_indexed_as(_earlier_version, _earlier)))
+    .where(
+        _earlier.c.workspace == token_index.c.workspace,
+        _earlier.c.name == token_index.c.name,
+        _earlier.c.version < token_index.c.version,
+        _earlier_version.c.current_stage != DELETED_STAGE,
+    )
+    .order_by(_earlier.c.version.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_TAGS_OF_VERSIONS = select(*TAG_COLUMNS).where(
+    model_version_tags.c.workspace == bindparam("workspace"),
+    model_version_tags.c.name == bindparam("model"),
+    model_version_tags.c.version.between(bindparam("first"), bindparam("last")),
+)

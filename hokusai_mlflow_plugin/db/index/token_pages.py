@@ -1,0 +1,201 @@
+"""The queries of the read routes: index range scans, joined with MLflow's live versions.
+
+Pages are keyset pages: they neither skip nor repeat a version while others are added or deleted.
+
+Statements are built once, at import: to build one anew for each call took longer than the database
+needs to answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    and_,
+    bindparam,
+    or_,
+    select,
+)
+
+from hokusai_mlflow_plugin.db.deltaone.decision_log import DECISION_COLUMNS, with_decisions
+from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.keys import ModelId
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
+    LIVE,
+    model_version_tags,
+    model_versions,
+    registered_models,
+    same_version,
+)
+from hokusai_mlflow_plugin.db.schema.tables import token_index
+from hokusai_mlflow_plugin.domain.lineage import VersionKey
+
+DECIDED_INDEX = with_decisions(LIVE_INDEX, token_index)
+VERSION_COLUMNS = (
+    *model_versions.c,
+    token_index.c.token_id,
+    token_index.c.benchmark_metric,
+    token_index.c.benchmark_value,
+    token_index.c.contributor_address,
+)
+
+TAG_COLUMNS = (
+    model_version_tags.c.name,
+    model_version_tags.c.version,
+    model_version_tags.c.key,
+    model_version_tags.c.value,
+)
+LIMIT: Any = bindparam("limit", type_=Integer)
+
+TagsByVersion = Mapping[VersionKey, dict[str, str]]
+
+
+def versions_of_token(
+    connection: Connection,
+    workspace: str,
+    token_id: str,
+    before: tuple[int, str, int] | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Live versions of a token, newest first, after the one with the key ``before``.
+
+    The order is by creation time, name and version, all descending; ``before`` is such a triple.
+    """
+    given = {"workspace": workspace, "token_id": token_id, "limit": limit}
+    if before is None:
+        return connection.execute(_VERSIONS_OF_TOKEN, given).mappings().all()
+    given |= _named("newest", before)
+    return connection.execute(_VERSIONS_OF_TOKEN_AFTER, given).mappings().all()
+
+
+def tags_of_token_page(
+    connection: Connection,
+    workspace: str,
+    token_id: str,
+    page: Sequence[RowMapping],
+    names: Collection[str] | None = None,
+) -> TagsByVersion:
+    """All tags of the versions of a page, by the key range that the page spans.
+
+    ``names``: the page's models, where rows of others were left out of it.
+    """
+    if not page:
+        return {}
+    given = {
+        "workspace": workspace,
+        "token_id": token_id,
+        **_named("newest", _key(page[0])),
+        **_named("oldest", _key(page[-1])),
+    }
+    query = _TAGS_OF_TOKEN_PAGE
+    if names is not None:
+        query = query.where(token_index.c.name.in_(sorted(names)))
+    rows = connection.execute(query, given)
+    return by_version(rows)
+
+
+def decided_version(
+    connection: Connection, model: ModelId, version: int | None
+) -> RowMapping | None:
+    """A live tokenised version of a model (by default its latest) and its decision, or None."""
+    query = (
+        select(*VERSION_COLUMNS, *DECISION_COLUMNS)
+        .select_from(DECIDED_INDEX)
+        .where(_of_model(model), LIVE)
+        .order_by(token_index.c.version.desc())
+        .limit(1)
+    )
+    if version is not None:
+        query = query.where(token_index.c.version == version)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def stored_name(connection: Connection, model: ModelId) -> str | None:
+    """The name of a registered model as it is stored, or None; MySQL finds it in any case."""
+    query = select(registered_models.c.name).where(
+        registered_models.c.workspace == model.workspace, registered_models.c.name == model.name
+    )
+    return connection.scalars(query).first()
+
+
+def by_version(rows: Any) -> TagsByVersion:
+    """The tags in rows of ``TAG_COLUMNS``, by the version that they are of."""
+    found: dict[VersionKey, dict[str, str]] = {}
+    for name, version, key, value in rows:
+        found.setdefault(VersionKey(name, version), {})[key] = value or ""
+    return found
+
+
+def _of_model(model: ModelId) -> ColumnElement[bool]:
+    return and_(token_index.c.workspace == model.workspace, token_index.c.name == model.name)
+
+
+def _position() -> tuple[ColumnElement[Any], ...]:
+    return token_index.c.creation_time, token_index.c.name, token_index.c.version
+
+
+def _key(row: RowMapping) -> tuple[int, str, int]:
+    return row["creation_time"], row["name"], row["version"]
+
+
+def _named(end: str, key: tuple[int, str, int]) -> dict[str, Any]:
+    """The parameters of :func:`_bound`."""
+    return {f"{end}_time": key[0], f"{end}_name": key[1], f"{end}_version": key[2]}
+
+
+def _bound(end: str) -> tuple[Any, Any, Any]:
+    """The key at one end of a range, to be given when the statement is executed."""
+    return bindparam(f"{end}_time"), bindparam(f"{end}_name"), bindparam(f"{end}_version")
+
+
+def _at_or_before(key: tuple[Any, Any, Any], *, inclusive: bool) -> ColumnElement[bool]:
+    """Whether a row's position is before (or at) a key.
+
+    Spelt out, with the first column bounded on its own: MySQL and SQL Server do not turn a
+    comparison of tuples into an index range.
+    """
+    time, name, version = _position()
+    last = version <= key[2] if inclusive else version < key[2]
+    return and_(
+        time <= key[0],
+        or_(time < key[0], and_(time == key[0], or_(name < key[1], and_(name == key[1], last)))),
+    )
+
+
+def _at_or_after(key: tuple[Any, Any, Any]) -> ColumnElement[bool]:
+    time, name, version = _position()
+    same_time = and_(time == key[0], or_(name > key[1], and_(name == key[1], version >= key[2])))
+    return and_(time >= key[0], or_(time > key[0], same_time))
+
+
+_OF_GIVEN_TOKEN = and_(
+    token_index.c.workspace == bindparam("workspace"),
+    token_index.c.token_id == bindparam("token_id"),
+)
+
+_VERSIONS_OF_TOKEN = (
+    select(*VERSION_COLUMNS)
+    .select_from(LIVE_INDEX)
+    .where(_OF_GIVEN_TOKEN, LIVE)
+    .order_by(*(column.desc() for column in _position()))
+    .limit(LIMIT)
+)
+_VERSIONS_OF_TOKEN_AFTER = _VERSIONS_OF_TOKEN.where(
+    _at_or_before(_bound("newest"), inclusive=False)
+)
+_TAGS_OF_TOKEN_PAGE = (
+    select(*TAG_COLUMNS)
+    .select_from(
+        token_index.join(model_version_tags, same_version(token_index, model_version_tags))
+    )
+    .where(
+        _OF_GIVEN_TOKEN,
+        _at_or_before(_bound("newest"), inclusive=True),
+        _at_or_after(_bound("oldest")),
+    )
+)

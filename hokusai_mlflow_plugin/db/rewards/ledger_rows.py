@@ -1,0 +1,88 @@
+"""The SQL of the reward ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select
+
+from hokusai_mlflow_plugin.db.schema.tables import deliveries, ledgers, reward_events
+from hokusai_mlflow_plugin.db.upserts import insert_if_absent
+from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
+
+
+@dataclass(frozen=True)
+class LedgerTail:
+    """The end of a workspace's chain of events."""
+
+    ledger_id: str
+    last_sequence: int
+    last_hash: str
+
+
+def lock_ledger(
+    connection: Connection, workspace: str, new_ledger_id: str, first_hash: str
+) -> LedgerTail:
+    """The end of the chain, locked until the transaction ends; begins a chain where none is."""
+    tail = read_tail(connection, workspace, lock=True)
+    if tail is None:
+        row = {
+            "workspace": workspace,
+            "ledger_id": new_ledger_id,
+            "last_sequence": 0,
+            "last_hash": first_hash,
+        }
+        insert_if_absent(connection, ledgers, row)
+        tail = read_tail(connection, workspace, lock=True)
+    assert tail is not None  # noqa: S101  # it was just written, by this writer or another
+    return tail
+
+
+def read_tail(connection: Connection, workspace: str, *, lock: bool = False) -> LedgerTail | None:
+    """The end of the chain as the ledger's own row has it, or None before the first event."""
+    query = select(ledgers.c.ledger_id, ledgers.c.last_sequence, ledgers.c.last_hash).where(
+        ledgers.c.workspace == workspace
+    )
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else LedgerTail(*row)
+
+
+def insert_event(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Write an event, and with it its delivery, due at once."""
+    connection.execute(reward_events.insert().values(**row))
+    connection.execute(
+        deliveries.insert().values(
+            workspace=row["workspace"],
+            sequence=row["sequence"],
+            status=DeliveryStatus.PENDING.value,
+            attempts=0,
+            next_attempt_time=row["event_time"],
+            replayed_after=0,
+        )
+    )
+
+
+def advance(connection: Connection, workspace: str, sequence: int, digest: str) -> None:
+    """Move the end of the chain to a new event."""
+    connection.execute(
+        ledgers.update()
+        .where(ledgers.c.workspace == workspace)
+        .values(last_sequence=sequence, last_hash=digest)
+    )
+
+
+def read_events(
+    connection: Connection, workspace: str, after: int, limit: int, token_id: str | None = None
+) -> Sequence[RowMapping]:
+    """Events in the order of their sequence, after a sequence number."""
+    query = (
+        select(reward_events)
+        .where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
+        .order_by(reward_events.c.sequence)
+        .limit(limit)
+    )
+    if token_id is not None:
+        query = query.where(reward_events.c.token_id == token_id)
+    return connection.execute(query).mappings().all()

@@ -1,0 +1,1 @@
+"""Our tables, MLflow's as far as we read them, and migrations."""

@@ -1,0 +1,170 @@
+"""The project's own tables.
+
+No foreign key leads to MLflow's tables: it would block MLflow's migrations (design section 4).
+``workspace`` leads every key and index.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+
+from hokusai_mlflow_plugin.db.schema.types import exact_string
+
+PREFIX = "hokusai_"
+VERSION_TABLE = "alembic_version_hokusai"
+
+metadata = MetaData()
+
+token_index = Table(
+    "hokusai_token_index",
+    metadata,
+    # Same type and collation as in MLflow's tables, so that joins use MLflow's primary keys.
+    Column("workspace", String(63), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("token_id", exact_string(64), nullable=False),
+    Column("benchmark_metric", exact_string(250), nullable=False),
+    Column("benchmark_value", exact_string(64), nullable=False),
+    Column("contributor_address", exact_string(42)),
+    Column("creation_time", BigInteger, nullable=False),
+    # The decision in force; none for versions from before the plugin (R13).
+    Column("decision_id", exact_string(36)),
+)
+
+# list-by-token and the token overview read ranges of it; see db/index/token_pages.py.
+Index(
+    "ix_hokusai_token_index_token",
+    token_index.c.workspace,
+    token_index.c.token_id,
+    token_index.c.creation_time,
+    token_index.c.name,
+    token_index.c.version,
+)
+
+series = Table(
+    "hokusai_series",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("token_id", exact_string(64), primary_key=True),
+    Column("benchmark_metric", exact_string(250), primary_key=True),
+    Column("direction", String(8), nullable=False),
+    Column("baseline_value", exact_string(64), nullable=False),
+    # The value to beat, and the decision that set it. It moves by compare-and-swap on that id.
+    Column("head_value", exact_string(64), nullable=False),
+    Column("head_decision_id", exact_string(36), nullable=False),
+)
+
+decisions = Table(
+    "hokusai_decisions",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("decision_id", exact_string(36), primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("version", Integer, nullable=False),
+    # Tells a version from one of the same name and number that was deleted before it.
+    Column("creation_time", BigInteger, nullable=False),
+    Column("token_id", exact_string(64), nullable=False),
+    Column("benchmark_metric", exact_string(250), nullable=False),
+    Column("value", exact_string(64), nullable=False),
+    Column("outcome", String(24), nullable=False),
+    Column("direction", String(8)),
+    Column("baseline_decision_id", exact_string(36)),
+    Column("baseline_value", exact_string(64)),
+    Column("improvement_pp", exact_string(64)),
+    Column("reason", Text, nullable=False),
+    Column("evidence", String(16), nullable=False),
+    Column("logged_value", exact_string(64)),
+    Column("supersedes", exact_string(36)),
+    Column("decided_time", BigInteger, nullable=False),
+)
+
+# A rename moves the decisions of a model's versions.
+Index("ix_hokusai_decisions_version", decisions.c.workspace, decisions.c.name, decisions.c.version)
+# Whether a DeltaOne was measured against a decision, which locks its version's tags (R10).
+Index("ix_hokusai_decisions_baseline", decisions.c.workspace, decisions.c.baseline_decision_id)
+
+ledgers = Table(
+    "hokusai_reward_ledgers",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    # Makes event ids differ from those of any other registry.
+    Column("ledger_id", exact_string(36), nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("last_hash", exact_string(64), nullable=False),
+)
+
+reward_events = Table(
+    "hokusai_reward_events",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", exact_string(36), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("event_time", BigInteger, nullable=False),
+    Column("token_id", exact_string(64), nullable=False),
+    Column("decision_id", exact_string(36), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous_hash", exact_string(64), nullable=False),
+    Column("hash", exact_string(64), nullable=False),
+)
+
+# A second event for one step of one series is impossible, whatever the code above does.
+Index(
+    "uq_hokusai_reward_events_event_id",
+    reward_events.c.workspace,
+    reward_events.c.event_id,
+    unique=True,
+)
+# The feed of one token.
+Index(
+    "ix_hokusai_reward_events_token",
+    reward_events.c.workspace,
+    reward_events.c.token_id,
+    reward_events.c.sequence,
+)
+
+deliveries = Table(
+    "hokusai_reward_deliveries",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_time", BigInteger, nullable=False),
+    # How many attempts had been made when the event was last replayed by hand.
+    Column("replayed_after", Integer, nullable=False),
+)
+
+# The dispatcher claims what is due, oldest first.
+Index("ix_hokusai_reward_deliveries_due", deliveries.c.status, deliveries.c.next_attempt_time)
+
+delivery_attempts = Table(
+    "hokusai_reward_attempts",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("attempt_time", BigInteger, nullable=False),
+    Column("http_status", Integer),
+    Column("error", Text),
+)
+
+policy_findings = Table(
+    "hokusai_policy_findings",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    # 0 for a finding on the registered model itself.
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("creation_time", BigInteger, nullable=False),
+    Column("codes", String(500), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("found_time", BigInteger, nullable=False),
+)
+
+state = Table(
+    "hokusai_state",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("value", String(32), nullable=False),
+)

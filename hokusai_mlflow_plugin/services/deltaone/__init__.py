@@ -1,0 +1,1 @@
+"""Deciding on versions: heads, evidence, locked tags."""

@@ -1,0 +1,1 @@
+"""The token index: scanned, verified, rebuilt, backfilled."""

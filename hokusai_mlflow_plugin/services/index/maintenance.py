@@ -1,0 +1,190 @@
+"""Comparing the token index with the tags that it is derived from, and repairing it.
+
+On a database that the plugin is new to, repairing it is the backfill. Source: design R7 and R13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from hokusai_mlflow_plugin.db.index import index_repair
+from hokusai_mlflow_plugin.db.index.index_repair import Decided
+from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow
+from hokusai_mlflow_plugin.db.key_ranges import Position
+from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.domain.errors import Violation
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.values import parse_benchmark_value
+from hokusai_mlflow_plugin.services.index.scanning import (
+    BATCH_SIZE,
+    Batch,
+    ScannedVersion,
+    scan,
+)
+
+
+class Kind(str, Enum):
+    """How the index can differ from the tags."""
+
+    MISSING_ROW = "missing row"
+    STALE_ROW = "stale row"
+    DIFFERING_COLUMN = "differing column"
+
+
+@dataclass(frozen=True)
+class ColumnDifference:
+    """A column of an index row that is not what the tags say."""
+
+    column: str
+    found: Any
+    expected: Any
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A version for which the index is not what the tags say."""
+
+    id: VersionId
+    kind: Kind
+    columns: tuple[ColumnDifference, ...] = ()
+    """Those that differ, where a row differs."""
+
+
+@dataclass(frozen=True)
+class NonConforming:
+    """A version that carries a token but is not tokenised, and why."""
+
+    id: VersionId
+    violations: Sequence[Violation]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found, and by :func:`rebuild` repaired, in one batch."""
+
+    version_count: int
+    differences: Sequence[Difference]
+    nonconforming: Sequence[NonConforming]
+
+
+def verify(
+    engine: Engine,
+    catalogue: Catalogue,
+    batch_size: int = BATCH_SIZE,
+    *,
+    with_index: bool = True,
+) -> Iterator[Report]:
+    """Name each difference between the tags and the index, batch by batch; writes nothing.
+
+    Each batch is read in one state of the database: a write that commits meanwhile is either seen
+    whole or not at all.
+
+    Args:
+        engine: The registry's database.
+        catalogue: The metrics that the servers know.
+        batch_size: How many versions to read at a time.
+        with_index: False for a database that has no index yet.
+    """
+    with _connect(engine, "REPEATABLE READ") as connection:
+        for batch in scan(connection, catalogue, batch_size, with_index=with_index):
+            connection.rollback()
+            yield _report(batch, _differences(batch))
+
+
+def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) -> Iterator[Report]:
+    """Repair each difference between the tags and the index, batch by batch.
+
+    Each batch is a transaction: interrupted and run again, it goes on to repair what still
+    differs. Running servers wait for one batch at most (``index_repair.lock``).
+    """
+    with _connect(engine, "READ COMMITTED") as connection:
+        for batch in scan(connection, catalogue, batch_size, locking=True):
+            differences = _differences(batch)
+            if differences:
+                _repair(connection, batch, {difference.id for difference in differences})
+            connection.commit()
+            yield _report(batch, differences)
+
+
+def _report(batch: Batch, differences: Sequence[Difference]) -> Report:
+    nonconforming = [
+        NonConforming(version.id, violations)
+        for version in batch.versions
+        if (violations := version.violations)
+    ]
+    return Report(len(batch.versions), differences, nonconforming)
+
+
+def _differences(batch: Batch) -> list[Difference]:
+    strays = [Difference(key, Kind.STALE_ROW) for key in batch.strays]
+    found = (_difference(version) for version in batch.versions)
+    return strays + [difference for difference in found if difference is not None]
+
+
+def _difference(version: ScannedVersion) -> Difference | None:
+    if version.token_tags is None:
+        return None if version.row is None else Difference(version.id, Kind.STALE_ROW)
+    if version.row is None:
+        return None if version.withheld else Difference(version.id, Kind.MISSING_ROW)
+    # Which decision is in force is none of the tags' business.
+    expected = _row(version, version.row["decision_id"])
+    if version.row == expected:
+        return None
+    columns = tuple(
+        ColumnDifference(column, version.row[column], value)
+        for column, value in expected.items()
+        if version.row[column] != value
+    )
+    return Difference(version.id, Kind.DIFFERING_COLUMN, columns)
+
+
+def _row(version: ScannedVersion, decision_id: str | None) -> IndexRow:
+    assert version.token_tags is not None  # noqa: S101  # the callers ask for tokenised versions
+    return index_repair.index_row(
+        version.id, version.creation_time_ms, version.token_tags, decision_id
+    )
+
+
+def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> None:
+    rebuilt = [v for v in batch.versions if v.token_tags is not None and v.id in differing]
+    found = [v.id for v in batch.versions if v.row is not None and v.id in differing]
+    decided = index_repair.read_decisions(connection, batch.span) if rebuilt else {}
+    index_repair.replace_rows(
+        connection,
+        [*batch.strays, *found],
+        [_row(version, _decision_in_force(version, decided)) for version in rebuilt],
+    )
+
+
+def _decision_in_force(
+    version: ScannedVersion, decided: Mapping[Position, Sequence[Decided]]
+) -> str | None:
+    """The last decision on a version, where it is on what its tags say now."""
+    tags = version.token_tags
+    history = [
+        decision
+        for decision in decided.get((version.id.name, version.id.version), ())
+        if decision.creation_time_ms == version.creation_time_ms
+    ]
+    superseded = {decision.supersedes for decision in history}
+    last = [decision for decision in history if decision.id not in superseded][-1:]
+    for decision in last:
+        if (
+            tags is not None
+            and decision.token_id == tags.token_id
+            and decision.benchmark_metric == tags.benchmark_metric
+            and parse_benchmark_value(decision.value) == parse_benchmark_value(tags.benchmark_value)
+        ):
+            return decision.id
+    return None
+
+
+def _connect(engine: Engine, isolation_level: str) -> Connection:
+    if engine.dialect.name == "sqlite":
+        return engine.connect()  # see index_scan.begin
+    return engine.connect().execution_options(isolation_level=isolation_level)

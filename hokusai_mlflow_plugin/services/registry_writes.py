@@ -1,0 +1,250 @@
+"""Checking, indexing and deciding on what one registry write did.
+
+One code path for every write: the listener says which versions and models a flush touched, and
+this re-reads them in the same transaction, refuses what breaks the rules, and brings the token
+index in line. Source: design R4 to R7, R10 and section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from hokusai_mlflow_plugin.db.deltaone import series_heads
+from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
+from hokusai_mlflow_plugin.db.deltaone.series_heads import Surroundings
+from hokusai_mlflow_plugin.db.index import live_versions
+from hokusai_mlflow_plugin.db.index.live_versions import Version
+from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
+from hokusai_mlflow_plugin.db.policy import finding_rows
+from hokusai_mlflow_plugin.domain.errors import (
+    ConcurrentWrite,
+    TagsLocked,
+    TagsRefused,
+    Violation,
+)
+from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.tags import (
+    DIRECTION_TAG,
+    PROMPT_TAG,
+    RULED_TAGS,
+    Context,
+    TokenTags,
+    Write,
+    check_write,
+    is_prompt,
+    is_ruled,
+    token_tags,
+)
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
+from hokusai_mlflow_plugin.services.deltaone import tag_locks
+from hokusai_mlflow_plugin.services.deltaone.decisions import Judge, decide_version, needs_decision
+from hokusai_mlflow_plugin.services.policy import findings
+from hokusai_mlflow_plugin.settings import Policy
+
+_SHOWN_VERSIONS = 5
+
+
+@dataclass(frozen=True)
+class CreatedVersion:
+    """A version that the flush inserted, with all its tags."""
+
+    version: Version
+    tags: Mapping[str, str]
+
+
+@dataclass
+class Changes:
+    """What one flush did, as far as the rules and the index care."""
+
+    created: list[CreatedVersion] = field(default_factory=list)
+    retagged: dict[VersionId, set[str]] = field(default_factory=dict)
+    """Versions with ruled tags written or deleted, and the keys of those."""
+    deleted: set[VersionId] = field(default_factory=set)
+    staged: set[VersionId] = field(default_factory=set)
+    """Live versions that were given a stage."""
+    created_models: set[ModelId] = field(default_factory=set)
+    deleted_models: set[ModelId] = field(default_factory=set)
+    reduced_models: set[ModelId] = field(default_factory=set)
+    """Models that lost a tag or an alias of any kind, or a version's."""
+    renamed: list[tuple[ModelId, str]] = field(default_factory=list)
+    retagged_models: set[ModelId] = field(default_factory=set)
+    """Models whose own token tag was written."""
+
+    taken_over: list[tuple[ModelId, str]] = field(default_factory=list)
+    """Ruled tags of models whose row a similar key took over (MySQL)."""
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+    @property
+    def needs_lock(self) -> bool:
+        return bool(self.locked_fully or self.locked)
+
+    @property
+    def locked_fully(self) -> set[ModelId]:
+        """Models that no version may be created of meanwhile."""
+        return (self.retagged_models | self.deleted_models) - self.created_models
+
+    @property
+    def locked(self) -> set[ModelId]:
+        """Models of which nothing may be changed meanwhile that is there already."""
+        versions = (*self.retagged, *self.deleted, *self.staged)
+        models = {key.model for key in versions} | self.reduced_models
+        return models - self.locked_fully - self.created_models
+
+
+def lock(connection: Connection, changes: Changes) -> None:
+    """Take every model lock that :func:`apply` needs; to be called before the flush writes.
+
+    Behind the lock it looks again at what the database would let pass without complaint: rows to
+    be deleted that a rename moved away, and a stage that would bring a deleted version back.
+
+    Raises:
+        ConcurrentWrite: Another writer was faster; the write has to begin again.
+    """
+    live_versions.lock_models(connection, changes.locked_fully, against_creation=True)
+    live_versions.lock_models(connection, changes.locked)
+    for key in sorted(changes.staged):
+        if live_versions.read_version(connection, key) is None:
+            raise ConcurrentWrite(f"{_subject(key)} has just been deleted.")
+
+
+def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
+    """Check what a flush wrote, bring the token index in line with it, and decide.
+
+    Raises:
+        TagsRefused: The write breaks a rule; the caller rolls the transaction back.
+        TagsLocked: It would change tags that a reward rests on.
+    """
+    for model, new_name in changes.renamed:
+        live_versions.rename_model(connection, model, new_name)
+        finding_rows.rename_model(connection, model, new_name)
+    for model in sorted(changes.deleted_models):
+        live_versions.remove_model(connection, model)
+    for key in sorted(changes.deleted):
+        live_versions.remove(connection, key)
+    for model, tag in changes.taken_over:
+        message = f"Another spelling of tag {tag} would replace it. Write {tag} as it is spelt."
+        violation = Violation(tag, "tag_key_respelt", message)
+        raise TagsRefused([violation], f"Registered model {shown(model.name)}")
+    for model in sorted(changes.retagged_models):
+        _apply_model(connection, judge, model)
+    for created in changes.created:
+        _judge_write(connection, judge, created.version, Write(created.tags, created=True))
+    for key in sorted(changes.retagged):
+        _apply_retagged(connection, judge, key, changes.retagged[key])
+
+
+def _apply_retagged(
+    connection: Connection, judge: Judge, key: VersionId, written: set[str]
+) -> None:
+    version = live_versions.read_version(connection, key)
+    if version is None:
+        return
+    tags = live_versions.read_tags(connection, version.id, RULED_TAGS)
+    write = Write(tags, written, was_tokenised=version.indexed is not None)
+    _judge_write(connection, judge, version, write)
+
+
+def _judge_write(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
+    """Apply a write or refuse it; under the audit policy put the refusal on record instead."""
+    audited = judge.settings.policy is Policy.AUDIT
+    try:
+        _apply(connection, judge, version, write)
+    except (TagsRefused, TagsLocked) as refusal:
+        if not audited:
+            raise
+        live_versions.remove(connection, version.id)
+        findings.record(connection, version.id, version.creation_time_ms, refusal)
+        judge.let_pass(version.id, refusal)
+    else:
+        if audited:
+            finding_rows.remove(connection, version.id)
+
+
+def _apply(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
+    taken: Sequence[PastDecision] = ()
+    if not write.created:
+        taken = tag_locks.unlocked_history(connection, version, write, _subject(version.id))
+    surroundings = _surroundings(connection, version, write.tags)
+    context = Context(
+        surroundings.model_token,
+        judge.settings.catalogue,
+        judge.settings.policy is Policy.STRICT,
+    )
+    if violations := check_write(write, context):
+        raise TagsRefused(violations, _subject(version.id))
+    valid = token_tags(write.tags, context)
+    if valid is not None:
+        decision_id = _decision(connection, judge, version, write, valid, surroundings, taken)
+        live_versions.put(connection, version, valid, decision_id)
+    elif version.indexed is not None:
+        live_versions.remove(connection, version.id)
+
+
+def _surroundings(
+    connection: Connection, version: Version, tags: Mapping[str, str]
+) -> Surroundings:
+    """What the version is judged by; an untokenised one costs no statement."""
+    if not is_ruled(tags):
+        return Surroundings(None, None)
+    series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], tags.get(BENCHMARK_METRIC_TAG, ""))
+    return series_heads.read_surroundings(connection, version.id.model, series)
+
+
+def _decision(
+    connection: Connection,
+    judge: Judge,
+    version: Version,
+    write: Write,
+    tags: TokenTags,
+    surroundings: Surroundings,
+    taken: Sequence[PastDecision],
+) -> str | None:
+    """The id of the decision in force after the write."""
+    written = DIRECTION_TAG in write.written
+    if version.indexed and not needs_decision(version.indexed, tags, direction_written=written):
+        return version.indexed.decision_id
+    moved = any(each.series.workspace != version.id.workspace for each in taken)
+    return decide_version(connection, judge, version, tags, surroundings.head, moved=moved)
+
+
+def _apply_model(connection: Connection, judge: Judge, model: ModelId) -> None:
+    try:
+        _check_model(connection, model)
+    except TagsRefused as refusal:
+        if judge.settings.policy is not Policy.AUDIT:
+            raise
+        key = VersionId(model.workspace, model.name, finding_rows.OF_MODEL)
+        findings.record(connection, key, 0, refusal)
+        judge.let_pass(key, refusal)
+
+
+def _check_model(connection: Connection, model: ModelId) -> None:
+    tags = live_versions.read_model_tags(connection, model, {TOKEN_ID_TAG, PROMPT_TAG})
+    token_id = tags.get(TOKEN_ID_TAG)
+    if token_id is None or is_prompt(tags):
+        return
+    subject = f"Registered model {shown(model.name)}"
+    if violation := check_token_id(token_id):
+        raise TagsRefused([violation], subject)
+    others = live_versions.versions_of_other_tokens(
+        connection, model, token_id, _SHOWN_VERSIONS + 1
+    )
+    if others:
+        listed = ", ".join(
+            f"{version} ({shown(token)})" for version, token in others[:_SHOWN_VERSIONS]
+        )
+        message = (
+            f"Token {token_id} cannot be given to the registered model: versions of it carry "
+            f"another token: {listed}{', …' if len(others) > _SHOWN_VERSIONS else ''}. Amend or "
+            "delete those first."
+        )
+        raise TagsRefused([Violation(TOKEN_ID_TAG, "version_token_differs", message)], subject)
+
+
+def _subject(key: VersionId) -> str:
+    return f"Model {shown(key.name)} version {key.version}"

@@ -1,0 +1,1 @@
+"""The ledger of reward events: written, verified, delivered."""

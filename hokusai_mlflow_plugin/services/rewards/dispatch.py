@@ -1,0 +1,157 @@
+"""Delivering reward events to the reward service, at least once, by Standard Webhooks.
+
+Never inside a registry transaction: events wait in the database, and any number of dispatchers
+deliver them. An event keeps its id on every attempt, so that the receiver can leave out repeats.
+Source: design section 4.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import requests
+import rfc8785
+from sqlalchemy import Engine
+from standardwebhooks import Webhook
+
+from hokusai_mlflow_plugin.db.rewards import delivery_queue
+from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim
+from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
+from hokusai_mlflow_plugin.services.rewards.ledger_verification import proven_event
+from hokusai_mlflow_plugin.services.rewards.posting import Poster, failure
+
+_logger = logging.getLogger(__name__)
+
+_LEASE_MARGIN_S = 30.0
+_SUCCESS = 2
+"""Hundreds of the only HTTP statuses that mean received (Standard Webhooks); no redirect does."""
+_TAMPERED = "Not sent: the ledger does not hold the event that was written; run 'rewards verify'."
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Where events go, and how they are signed."""
+
+    url: str
+    secrets: Sequence[str]
+    """Each signs every event: two of them during a rotation."""
+    timeout_s: float = 10.0
+    """How long an attempt may take in all."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one attempt ended."""
+
+    status: DeliveryStatus
+    """Pending where it is to be tried again."""
+    http_status: int | None
+    error: str | None
+
+
+class Dispatcher:
+    """Delivers what is due."""
+
+    def __init__(
+        self, engine: Engine, receiver: Receiver, policy: RetryPolicy, session: requests.Session
+    ) -> None:
+        """Set up; nothing is sent yet.
+
+        Args:
+            engine: The registry's database.
+            receiver: The reward service.
+            policy: When to try again.
+            session: Sends the requests; it refuses what the server must not reach.
+        """
+        if engine.dialect.name in ("mysql", "mariadb"):
+            # Under REPEATABLE READ a claim would not see that another dispatcher just made one.
+            engine = engine.execution_options(isolation_level="READ COMMITTED")
+        self._engine = engine
+        self._receiver = receiver
+        self._policy = policy
+        self._poster = Poster(session, receiver.url, receiver.timeout_s)
+        self._signers = [Webhook(secret) for secret in receiver.secrets]
+
+    def deliver_due(self, limit: int | None = None) -> int:
+        """Make every attempt that is due now.
+
+        Args:
+            limit: How many attempts at most.
+
+        Returns:
+            How many attempts were made.
+        """
+        made = 0
+        while limit is None or made < limit:
+            claim = self._claim()
+            if claim is None:
+                break
+            self._attempt(claim)
+            made += 1
+        return made
+
+    def _claim(self) -> Claim | None:
+        now_ms = _now_ms()
+        lease_ms = int((self._receiver.timeout_s + _LEASE_MARGIN_S) * 1000)
+        with self._engine.begin() as connection:
+            return delivery_queue.claim_next(connection, now_ms, now_ms + lease_ms)
+
+    def _attempt(self, claim: Claim) -> None:
+        with self._engine.connect() as connection:
+            event = proven_event(connection, claim.workspace, claim.sequence)
+        if event is None:
+            ending = Ending(DeliveryStatus.DEAD, None, _TAMPERED)
+        else:
+            ending = self._post(event["id"], rfc8785.dumps(event))
+        status, delay_s = self._next(claim, ending)
+        with self._engine.begin() as connection:
+            due_ms = _now_ms() + int(delay_s * 1000)
+            delivery_queue.finish(
+                connection, claim, status, due_ms, ending.http_status, ending.error
+            )
+        _logger.info(
+            "Reward event %s of workspace %s, attempt %s: %s%s",
+            claim.sequence,
+            claim.workspace,
+            claim.attempt,
+            status.value,
+            f", {ending.error}" if ending.error else "",
+        )
+
+    def _next(self, claim: Claim, ending: Ending) -> tuple[DeliveryStatus, float]:
+        if ending.status is not DeliveryStatus.PENDING:
+            return ending.status, 0.0
+        failed = claim.attempts_since_replay
+        if failed >= self._policy.max_attempts:
+            return DeliveryStatus.DEAD, 0.0
+        jitter = random.random()  # noqa: S311  # spreads retries, guards nothing
+        return DeliveryStatus.PENDING, self._policy.delay_s(failed, jitter)
+
+    def _post(self, event_id: str, body: bytes) -> Ending:
+        try:
+            status = self._poster.post(body, self._headers(event_id, body))
+        except Exception as error:  # whatever fails, the event is tried again
+            return Ending(DeliveryStatus.PENDING, None, failure(error))
+        if status // 100 == _SUCCESS:
+            return Ending(DeliveryStatus.DELIVERED, status, None)
+        return Ending(DeliveryStatus.PENDING, status, f"The receiver answered {status}.")
+
+    def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
+        """Signed at this attempt's own time; a receiver refuses what is older than five minutes."""
+        now = datetime.now(tz=timezone.utc)
+        signatures = (signer.sign(event_id, now, body.decode()) for signer in self._signers)
+        return {
+            "content-type": "application/json",
+            "webhook-id": event_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

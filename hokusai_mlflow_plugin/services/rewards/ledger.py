@@ -1,0 +1,119 @@
+"""The ledger of reward events: one for each DeltaOne, numbered without gaps, chained by hash.
+
+Source: design sections 3 and 4. The event is written in the transaction of the version that earned
+it. A writer holds the ledger's row from here to its commit, so the sequence is the commit order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+from sqlalchemy import Connection, RowMapping
+
+from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
+from hokusai_mlflow_plugin.db.index.live_versions import Version
+from hokusai_mlflow_plugin.db.rewards import ledger_rows
+from hokusai_mlflow_plugin.domain.contributors import Contributor
+from hokusai_mlflow_plugin.domain.tags import TokenTags
+from hokusai_mlflow_plugin.services.rewards.address_notes import address_note
+
+EVENT_TYPE = "hokusai.deltaone.achieved"
+FIRST_HASH = "0" * 64
+"""``previous_hash`` of the first event."""
+
+
+def append(
+    connection: Connection,
+    version: Version,
+    tags: TokenTags,
+    decision: Mapping[str, Any],
+    head: SeriesHead,
+) -> None:
+    """Write the event of an achieved decision.
+
+    Its id follows from the series and the head it was measured against. A head is left only once,
+    because it never falls, so no repeat of any kind can make a second event for the same step.
+    """
+    workspace = version.id.workspace
+    tail = ledger_rows.lock_ledger(connection, workspace, str(uuid.uuid4()), FIRST_HASH)
+    step = [tags.token_id, tags.benchmark_metric, head.value]
+    event = {
+        "sequence": tail.last_sequence + 1,
+        "id": str(uuid.uuid5(uuid.UUID(tail.ledger_id), rfc8785.dumps(step).decode())),
+        "type": EVENT_TYPE,
+        "timestamp": decision["decided_time"],
+        "token_id": tags.token_id,
+        "data": _data(version, tags, decision, head),
+        "previous_hash": tail.last_hash,
+    }
+    digest = event_hash(event)
+    ledger_rows.insert_event(
+        connection,
+        {
+            "workspace": workspace,
+            "sequence": event["sequence"],
+            "event_id": event["id"],
+            "type": event["type"],
+            "event_time": event["timestamp"],
+            "token_id": event["token_id"],
+            "decision_id": decision["decision_id"],
+            "data": rfc8785.dumps(event["data"]).decode(),
+            "previous_hash": event["previous_hash"],
+            "hash": digest,
+        },
+    )
+    ledger_rows.advance(connection, workspace, tail.last_sequence + 1, digest)
+
+
+def event_hash(event: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, over the canonical JSON (RFC 8785) of an event without its own hash."""
+    content = {key: value for key, value in event.items() if key != "hash"}
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+def event_of(row: RowMapping) -> dict[str, Any]:
+    """An event as the API gives it, from its row."""
+    return {
+        "sequence": row["sequence"],
+        "id": row["event_id"],
+        "type": row["type"],
+        "timestamp": row["event_time"],
+        "token_id": row["token_id"],
+        "data": json.loads(row["data"]),
+        "previous_hash": row["previous_hash"],
+        "hash": row["hash"],
+    }
+
+
+def _data(
+    version: Version, tags: TokenTags, decision: Mapping[str, Any], head: SeriesHead
+) -> dict[str, Any]:
+    return {
+        "workspace": version.id.workspace,
+        "token_id": tags.token_id,
+        "name": version.id.name,
+        "version": str(version.id.version),
+        "run_id": version.run_id or None,
+        "benchmark_metric": tags.benchmark_metric,
+        "direction": decision["direction"],
+        "baseline": {"name": head.name, "version": str(head.version), "value": head.value},
+        "value": decision["value"],
+        "improvement_pp": decision["improvement_pp"],
+        "evidence": decision["evidence"],
+        "contributors": [_contributor(each) for each in tags.contributors],
+    }
+
+
+def _contributor(contributor: Contributor) -> dict[str, Any]:
+    return {
+        "contributor": contributor.text,
+        "address": contributor.address,
+        "weight": contributor.weight,
+        "payable": contributor.address is not None,
+        "note": address_note(contributor.text),
+    }

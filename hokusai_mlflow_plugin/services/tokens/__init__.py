@@ -1,0 +1,1 @@
+"""What is known of a token over all its versions."""

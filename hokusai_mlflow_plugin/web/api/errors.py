@@ -1,0 +1,97 @@
+"""Errors as MLflow's clients understand them: one JSON body for all."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Request, Response
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    BAD_REQUEST,
+    ENDPOINT_NOT_FOUND,
+    INTERNAL_ERROR,
+    INVALID_PARAMETER_VALUE,
+    TEMPORARILY_UNAVAILABLE,
+)
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.web.api.routes import ROUTES
+from hokusai_mlflow_plugin.web.bodies import BodyTooLarge
+
+_logger = logging.getLogger("hokusai.web")
+
+_TOO_LARGE = 413
+_SERVER_ERROR = 500
+
+
+def response(error: MlflowException, cause: HokusaiError | None = None) -> Response:
+    """The answer for an error; what a database says about itself goes to the log instead.
+
+    Args:
+        error: The error as MLflow knows it.
+        cause: What it was translated from.
+    """
+    status: int = error.get_http_status_code()
+    if isinstance(error.__cause__, SQLAlchemyError):
+        _logger.error("The database failed: %s", type(error.__cause__).__name__, exc_info=error)
+        error = _without_details(status)
+    elif status >= _SERVER_ERROR:
+        _logger.error("A question could not be answered.", exc_info=error)
+    if isinstance(cause, BodyTooLarge):
+        status = _TOO_LARGE
+    return _body(error, status)
+
+
+def http_response(error: HTTPException) -> Response:
+    """The answer for what Flask itself refuses, such as a request that breaks off."""
+    status = error.code or _SERVER_ERROR
+    code = BAD_REQUEST if status < _SERVER_ERROR else INTERNAL_ERROR
+    return _body(MlflowException(error.name, error_code=code), status)
+
+
+def unexpected_response(error: Exception) -> Response:
+    """The answer for a fault of ours: it is in the log, not in the answer."""
+    _logger.error("A request failed unexpectedly.", exc_info=error)
+    fault = MlflowException("The registry failed; see its log.", error_code=INTERNAL_ERROR)
+    return _body(fault, _SERVER_ERROR)
+
+
+def no_such_route(request: Request, path: str) -> Response:
+    """404 for a path that is no route, 405 for a route's path with another method."""
+    known = [route for route in ROUTES if route.path == path]
+    if request.method == "OPTIONS" or not known:
+        message = f"There is no route {shown(path)}. 'openapi.json' lists those that are."
+        return _body(MlflowException(message, error_code=ENDPOINT_NOT_FOUND), 404)
+    message = f"Method {request.method} is not one of this route's."
+    refused = _body(MlflowException(message, error_code=BAD_REQUEST), 405)
+    refused.headers["Allow"] = _methods(known[0].method)
+    return refused
+
+
+def allowed(request: Request) -> Response:
+    """The answer to OPTIONS: the route's methods, for a browser that asks before it sends."""
+    rule = request.url_rule
+    methods = (rule.methods if rule else None) or set()
+    return Response(status=204, headers={"Allow": _methods("GET" if "GET" in methods else "POST")})
+
+
+def _methods(method: str) -> str:
+    return "GET, HEAD, OPTIONS" if method == "GET" else f"{method}, OPTIONS"
+
+
+def _without_details(status: int) -> MlflowException:
+    if status < _SERVER_ERROR:
+        return MlflowException(
+            "The database cannot take a value of this request.",
+            error_code=INVALID_PARAMETER_VALUE,
+        )
+    return MlflowException(
+        "The registry's database cannot answer now; try again.", error_code=TEMPORARILY_UNAVAILABLE
+    )
+
+
+def _body(error: MlflowException, status: int) -> Response:
+    return Response(error.serialize_as_json(), status=status, mimetype="application/json")

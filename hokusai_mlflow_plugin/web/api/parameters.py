@@ -1,0 +1,149 @@
+"""The parameters of each route; pydantic parses and checks them.
+
+Source: design section 3.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
+
+from hokusai_mlflow_plugin.domain.tokens import MAX_LENGTH
+from hokusai_mlflow_plugin.services.queries.token_queries import DEFAULT_MAX_RESULTS, MAX_RESULTS
+
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+
+
+def _whole(given: Any) -> Any:
+    """A query parameter's digits as a number; pydantic alone takes ``1_0`` and `` 5 ``, too."""
+    if isinstance(given, str):
+        if _WHOLE.fullmatch(given) is None:
+            raise ValueError("use a whole number in decimal digits")
+        return int(given)
+    return given
+
+
+def _flag(given: Any) -> Any:
+    """A query parameter's ``true`` or ``false``; pydantic alone takes ``on``, ``Y`` and ``1``."""
+    flags: dict[Any, bool] = {"true": True, "false": False}
+    if isinstance(given, str):
+        if given not in flags:
+            raise ValueError("use true or false")
+        return flags[given]
+    return given
+
+
+def _storable(text: str) -> str:
+    """Text that every database can hold: no NUL (PostgreSQL), and nothing that is not Unicode."""
+    if "\0" in text:
+        raise ValueError("a NUL character cannot be stored")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("half a surrogate pair cannot be stored")
+    return text
+
+
+_DIGITS = BeforeValidator(_whole)
+_TRUE_OR_FALSE = BeforeValidator(_flag)
+Text = Annotated[str, Field(strict=True), AfterValidator(_storable)]
+TokenId = Annotated[
+    Text,
+    Field(
+        description="A token id, e.g. IMG-001.",
+        # For the API's description; the rule and its message are in domain.tokens.
+        json_schema_extra={
+            "pattern": "^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$",
+            "maxLength": MAX_LENGTH,
+            "examples": ["IMG-001"],
+        },
+    ),
+]
+ModelName = Annotated[
+    Text,
+    Field(description="Name of a registered model.", json_schema_extra={"minLength": 1}),
+]
+MaxResults = Annotated[
+    int,
+    Field(strict=True, ge=1, le=MAX_RESULTS, description="How many items at most."),
+    _DIGITS,
+]
+
+
+class Parameters(BaseModel):
+    """Parameters are taken as documented or refused: an unknown one is never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(Parameters):
+    """A route without parameters."""
+
+
+class _Page(Parameters):
+    max_results: MaxResults = DEFAULT_MAX_RESULTS
+    page_token: Annotated[
+        Text | None, Field(description="The next_page_token of the page before.")
+    ] = None
+
+
+class ListByToken(_Page):
+    token_id: TokenId
+
+
+class GetLineage(_Page):
+    name: ModelName
+    include_ancestors: Annotated[
+        bool,
+        Field(strict=True, description="Also follow parents into other models."),
+        _TRUE_OR_FALSE,
+    ] = False
+
+
+class ListTokens(_Page):
+    prefix: Annotated[
+        Text,
+        Field(
+            description="What the token ids begin with.",
+            json_schema_extra={"pattern": "^([A-Z][A-Z0-9-]*)?$", "maxLength": MAX_LENGTH},
+        ),
+    ] = ""
+
+
+class GetToken(Parameters):
+    token_id: TokenId
+
+
+class Tag(Parameters):
+    key: Text
+    value: Text
+
+
+class ValidateTags(Parameters):
+    tags: Annotated[
+        list[Tag],
+        FailFast(),  # a body of half a million faults would take most of a gigabyte
+        Field(description="The tags of a version to be registered."),
+    ]
+
+
+class Detect(Parameters):
+    name: ModelName
+    version: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=2**31 - 1), _DIGITS] | None,
+        Field(description="A version of the model. By default the latest tokenised one."),
+    ] = None
+
+
+class ListRewardEvents(Parameters):
+    after: Annotated[
+        int,
+        Field(strict=True, ge=0, le=2**62, description="Sequence number of the last event known."),
+        _DIGITS,
+    ] = 0
+    max_results: MaxResults = DEFAULT_MAX_RESULTS
+    token_id: Annotated[TokenId | None, Field(description="Only events of this token.")] = None
+
+
+class ListFindings(_Page):
+    pass

@@ -1,0 +1,115 @@
+"""The routes: one table, from which the blueprint and the API's description are made.
+
+A route is one entry here and one in ``services.queries.by_route``. Source: design section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS, Question
+from hokusai_mlflow_plugin.web.access import Rule
+from hokusai_mlflow_plugin.web.api import answers, parameters
+from hokusai_mlflow_plugin.web.api.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Route:
+    """One REST route: its fixed path under each prefix, and the question that it puts."""
+
+    method: str
+    path: str
+    parameters: type[Parameters]
+    answer: Any
+    """The shape of the answer, a ``TypedDict``."""
+    rule: Rule
+    summary: str
+    not_found: str | None = None
+    """When the route answers 404, if it does."""
+
+    @property
+    def endpoint(self) -> str:
+        return self.path.replace("/", "_").replace("-", "_").replace(".", "_")
+
+    @property
+    def question(self) -> Question:
+        return QUESTIONS[self.path]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the question takes ``visible``: the models that the sender may read."""
+        return self.rule in (Rule.READ_MODEL, Rule.READABLE)
+
+
+NO_SUCH_MODEL = "No registered model has this name."
+
+ROUTES = (
+    Route(
+        "GET",
+        "model-versions/list-by-token",
+        parameters.ListByToken,
+        answers.ModelVersions,
+        Rule.READABLE,
+        "Model versions of a token, newest first.",
+    ),
+    Route(
+        "GET",
+        "registered-models/lineage",
+        parameters.GetLineage,
+        answers.Lineage,
+        Rule.READ_MODEL,
+        "Tokenised versions of a model, oldest first, each with its decision and its parent.",
+        NO_SUCH_MODEL,
+    ),
+    Route(
+        "GET",
+        "tokens/list",
+        parameters.ListTokens,
+        answers.Tokens,
+        Rule.READABLE,
+        "Tokens that have model versions, in the order of their ids.",
+    ),
+    Route(
+        "GET",
+        "tokens/get",
+        parameters.GetToken,
+        answers.OneToken,
+        Rule.READABLE,
+        "One token, its series and its contributors.",
+        "No version that the user may read carries this token.",
+    ),
+    Route(
+        "POST",
+        "tags/validate",
+        parameters.ValidateTags,
+        answers.TagsValidated,
+        Rule.LOGGED_IN,
+        "What a registration with these tags would be refused for; writes nothing.",
+    ),
+    Route(
+        "GET",
+        "deltaone/detect",
+        parameters.Detect,
+        answers.Detected,
+        Rule.READ_MODEL,
+        "Whether a model's latest tokenised version achieved DeltaOne, and why.",
+        NO_SUCH_MODEL,
+    ),
+    Route(
+        "GET",
+        "reward-events/list",
+        parameters.ListRewardEvents,
+        answers.RewardEvents,
+        Rule.READABLE,
+        "Reward events in commit order.",
+    ),
+    Route(
+        "GET",
+        "policy/list",
+        parameters.ListFindings,
+        answers.Findings,
+        Rule.ADMIN,
+        "What the audit policy let pass and does not conform yet, by model and version.",
+    ),
+)
