@@ -721,7 +721,7 @@ def test_workspaces_are_audited_apart(ledger):
 
 def test_every_fault_is_documented():
     """docs/events.md lists what verify finds, by the codes."""
-    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "events.md").read_text(encoding="utf-8")
     source = Path(ledger_verification.__file__).read_text(encoding="utf-8")
     given = re.findall(r'(?:fault\(|yield |workspace, \w+, )"([a-z_]+)"', source)
     assert set(given) == set(re.findall(r"\| `([a-z_]+)` \|$", page, re.MULTILINE))
