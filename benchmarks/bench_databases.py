@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersionTag
 from seed import seed
 from sqlalchemy import create_engine, make_url, text
 
-from hokusai_mlflow_plugin.db.deltaone import past_values
+from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
 from hokusai_mlflow_plugin.services.deltaone import past_heads
 from hokusai_mlflow_plugin.services.index import maintenance
@@ -73,7 +73,7 @@ def _take_over(uri: str) -> None:
     for _rows in past_heads.begin_heads(store.engine, BUILT_IN):
         pass
     with store.engine.begin() as connection:
-        past_values.mark_done(connection)
+        take_over.mark_done(connection)
     for size in LINEAGE_SIZES:
         store.create_registered_model(lineage_model(size))
         for version in range(1, size + 1):

@@ -10,7 +10,8 @@ from bench_databases import LINEAGE_SIZES, lineage_model, lineage_token
 from bench_timing import Figure, Times, in_time, times_ms
 from sqlalchemy import Engine, text
 
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 from hokusai_mlflow_plugin.store.mlflow_compat import SqlAlchemyStore
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
@@ -114,7 +115,7 @@ def _list_by_token(
 def _lineage(ours: Any, stock: Any, size: int) -> dict[str, Callable[[], Any]]:
     name = lineage_model(size)
     return {
-        "ours": lambda: ours.ask(token_queries.lineage, name, max_results=1000),
+        "ours": lambda: ours.ask(get_lineage, name, max_results=1000),
         "stock search by name": lambda: stock.search_model_versions(
             f"name = '{name}'", max_results=1000
         ),
@@ -122,7 +123,7 @@ def _lineage(ours: Any, stock: Any, size: int) -> dict[str, Callable[[], Any]]:
 
 
 def _ask(store: Any, token: Callable[[], str], page: int) -> Callable[[], Any]:
-    return lambda: store.ask(token_queries.list_by_token, token(), max_results=page)
+    return lambda: store.ask(list_by_token, token(), max_results=page)
 
 
 def _random_token(versions: int) -> Callable[[], str]:

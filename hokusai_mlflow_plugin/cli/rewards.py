@@ -28,7 +28,8 @@ from hokusai_mlflow_plugin.cli.output import (
 )
 from hokusai_mlflow_plugin.db.rewards import delivery_queue
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services.queries.reward_events import MAX_RESULTS, list_events
+from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
+from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.rewards import ledger_verification
 from hokusai_mlflow_plugin.settings import Settings
 

@@ -17,20 +17,28 @@ from hokusai_mlflow_plugin.domain.contributors import (
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG, check_metric_name
-from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
+from hokusai_mlflow_plugin.domain.tag_faults import (
+    DIRECTION_TAG,
+    PROMPT_TAG,
+    REQUIRED_TAGS,
+    check_bounds,
+    check_direction,
+    check_model_token,
+    created_as_prompt,
+    deleted_tag,
+    missing_tag,
+    turned_into_prompt,
+    untokenised,
+)
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id
 from hokusai_mlflow_plugin.domain.values import (
     BENCHMARK_VALUE_TAG,
     check_benchmark_value,
-    parse_benchmark_value,
 )
 
-PROMPT_TAG = "mlflow.prompt.is_prompt"
-DIRECTION_TAG = "benchmark_direction"
-REQUIRED_TAGS = (TOKEN_ID_TAG, BENCHMARK_METRIC_TAG, BENCHMARK_VALUE_TAG)
 RULED_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG, *CONTRIBUTOR_TAGS, PROMPT_TAG))
 """Writing any other tag changes nothing that the rules or the index know of."""
 
-_DIRECTIONS = [direction.value for direction in Direction]
 _CHECKS = {
     TOKEN_ID_TAG: check_token_id,
     BENCHMARK_METRIC_TAG: check_metric_name,
@@ -115,17 +123,17 @@ def check_registration(tags: Mapping[str, str], context: Context | None = None) 
 
     A prompt is none, whatever its tags: the rules never look at it (R5).
     """
-    missing = [_missing_tag(key) for key in REQUIRED_TAGS if key not in tags]
-    prompt = [_created_as_prompt()] if is_prompt(tags) else []
+    missing = [missing_tag(key) for key in REQUIRED_TAGS if key not in tags]
+    prompt = [created_as_prompt()] if is_prompt(tags) else []
     return missing + faults(tags, context or Context()) + prompt
 
 
 def faults(tags: Mapping[str, str], context: Context) -> list[Violation]:
     """Every fault of the tags that are there, missing ones apart, in a fixed order."""
     found = [check(tags[key]) for key, check in _CHECKS.items() if key in tags]
-    found.append(_check_model_token(tags, context.model_token))
-    found.append(_check_bounds(tags, context.catalogue))
-    found.append(_check_direction(tags, context.catalogue))
+    found.append(check_model_token(tags, context.model_token))
+    found.append(check_bounds(tags, context.catalogue))
+    found.append(check_direction(tags, context.catalogue))
     found.append(check_contributors(tags))
     return [violation for violation in found if violation is not None]
 
@@ -142,9 +150,9 @@ def check_write(write: Write, context: Context) -> list[Violation]:
         return _check_untracked(write, context)
     found = faults(tags, context)
     if write.created:
-        return [_missing_tag(key) for key in _missing(tags)] + found
+        return [missing_tag(key) for key in _missing(tags)] + found
     if write.was_tokenised:
-        return [_deleted_tag(key) for key in _missing(tags)] + found
+        return [deleted_tag(key) for key in _missing(tags)] + found
     if TOKEN_ID_TAG in write.written or PROMPT_TAG in write.written:
         return found
     return [violation for violation in found if _concerns(violation, write.written)]
@@ -153,10 +161,10 @@ def check_write(write: Write, context: Context) -> list[Violation]:
 def _check_untracked(write: Write, context: Context) -> list[Violation]:
     if write.was_tokenised:
         if is_prompt(write.tags):
-            return [_turned_into_prompt()]
-        return [_deleted_tag(key) for key in _missing(write.tags)]
+            return [turned_into_prompt()]
+        return [deleted_tag(key) for key in _missing(write.tags)]
     if write.created and context.strict and not is_prompt(write.tags):
-        return [_untokenised()]
+        return [untokenised()]
     return []
 
 
@@ -167,92 +175,3 @@ def _missing(tags: Mapping[str, str]) -> list[str]:
 def _concerns(violation: Violation, written: Collection[str]) -> bool:
     keys = (violation.key, *_ALSO_CONCERNS.get(violation.code, ()))
     return any(key in written for key in keys)
-
-
-def _check_model_token(tags: Mapping[str, str], model_token: str | None) -> Violation | None:
-    token_id = tags.get(TOKEN_ID_TAG)
-    if token_id is None or model_token is None or token_id == model_token:
-        return None
-    return Violation(
-        TOKEN_ID_TAG,
-        "token_id_differs_from_model",
-        f"Tag {TOKEN_ID_TAG} is {shown(token_id)}, but the registered model carries token "
-        f"{shown(model_token)}: its versions may carry only that one.",
-    )
-
-
-def _check_bounds(tags: Mapping[str, str], catalogue: Catalogue) -> Violation | None:
-    metric = catalogue.get(tags.get(BENCHMARK_METRIC_TAG, ""))
-    value = parse_benchmark_value(tags.get(BENCHMARK_VALUE_TAG, ""))
-    if metric is None or value is None or metric.allows(value):
-        return None
-    return Violation(
-        BENCHMARK_VALUE_TAG,
-        "benchmark_value_out_of_bounds",
-        f"Benchmark value {shown(tags[BENCHMARK_VALUE_TAG])} is out of bounds: {metric.name} "
-        f"({metric.unit}) is {metric.bounds_text()}.",
-    )
-
-
-def _check_direction(tags: Mapping[str, str], catalogue: Catalogue) -> Violation | None:
-    declared = tags.get(DIRECTION_TAG)
-    if declared is None:
-        return None
-    if declared not in _DIRECTIONS:
-        return Violation(
-            DIRECTION_TAG,
-            "benchmark_direction_invalid",
-            f"Tag {DIRECTION_TAG} is {shown(declared)}; use {' or '.join(_DIRECTIONS)}.",
-        )
-    metric = catalogue.get(tags.get(BENCHMARK_METRIC_TAG, ""))
-    if metric is None or metric.direction.value == declared:
-        return None
-    return Violation(
-        DIRECTION_TAG,
-        "benchmark_direction_conflict",
-        f"Tag {DIRECTION_TAG} is {declared}, but the metric catalogue says that {metric.name} is "
-        f"to {metric.direction.value}. Leave the tag out.",
-    )
-
-
-def _missing_tag(key: str) -> Violation:
-    return Violation(
-        key,
-        "required_tag_missing",
-        f"Required tag {key} is missing: a version created with {TOKEN_ID_TAG} needs "
-        f"{', '.join(REQUIRED_TAGS)}.",
-    )
-
-
-def _deleted_tag(key: str) -> Violation:
-    return Violation(
-        key,
-        "required_tag_deleted",
-        f"Required tag {key} of a tokenised version cannot be deleted. Set it to another valid "
-        "value, or delete the version.",
-    )
-
-
-def _created_as_prompt() -> Violation:
-    return Violation(
-        PROMPT_TAG,
-        "tokenised_version_as_prompt",
-        f"A tokenised version cannot be a prompt. Leave tag {PROMPT_TAG} out.",
-    )
-
-
-def _turned_into_prompt() -> Violation:
-    return Violation(
-        PROMPT_TAG,
-        "tokenised_version_as_prompt",
-        f"A tokenised version cannot become a prompt: tag {PROMPT_TAG} refused.",
-    )
-
-
-def _untokenised() -> Violation:
-    return Violation(
-        TOKEN_ID_TAG,
-        "version_not_tokenised",
-        "This registry takes only tokenised versions (HOKUSAI_POLICY=strict): create the version "
-        f"with the tags {', '.join(REQUIRED_TAGS)}.",
-    )

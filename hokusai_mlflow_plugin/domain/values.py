@@ -46,6 +46,13 @@ def check_benchmark_value(text: str) -> Violation | None:
     )
 
 
+def stored_value(text: str) -> Decimal:
+    """The exact value of a text that was checked before it was stored."""
+    value = parse_benchmark_value(text)
+    assert value is not None  # noqa: S101  # nothing else is stored
+    return value
+
+
 def plain(value: Decimal) -> str:
     """A decimal without exponent and without needless zeros: ``0.02``, ``-1``, ``100``."""
     text = format(value, "f")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.deltaone import series_heads
 from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
 from hokusai_mlflow_plugin.db.deltaone.series_heads import Surroundings
-from hokusai_mlflow_plugin.db.index import live_versions
+from hokusai_mlflow_plugin.db.index import index_rows, live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
@@ -26,9 +26,8 @@ from hokusai_mlflow_plugin.domain.errors import (
     Violation,
 )
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, PROMPT_TAG
 from hokusai_mlflow_plugin.domain.tags import (
-    DIRECTION_TAG,
-    PROMPT_TAG,
     RULED_TAGS,
     Context,
     TokenTags,
@@ -40,7 +39,8 @@ from hokusai_mlflow_plugin.domain.tags import (
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
 from hokusai_mlflow_plugin.services.deltaone import tag_locks
-from hokusai_mlflow_plugin.services.deltaone.decisions import Judge, decide_version, needs_decision
+from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
+from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.policy import findings
 from hokusai_mlflow_plugin.settings import Policy
 
@@ -120,12 +120,12 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         TagsLocked: It would change tags that a reward rests on.
     """
     for model, new_name in changes.renamed:
-        live_versions.rename_model(connection, model, new_name)
+        index_rows.rename_model(connection, model, new_name)
         finding_rows.rename_model(connection, model, new_name)
     for model in sorted(changes.deleted_models):
-        live_versions.remove_model(connection, model)
+        index_rows.remove_model(connection, model)
     for key in sorted(changes.deleted):
-        live_versions.remove(connection, key)
+        index_rows.remove(connection, key)
     for model, tag in changes.taken_over:
         message = f"Another spelling of tag {tag} would replace it. Write {tag} as it is spelt."
         violation = Violation(tag, "tag_key_respelt", message)
@@ -157,7 +157,7 @@ def _judge_write(connection: Connection, judge: Judge, version: Version, write: 
     except (TagsRefused, TagsLocked) as refusal:
         if not audited:
             raise
-        live_versions.remove(connection, version.id)
+        index_rows.remove(connection, version.id)
         findings.record(connection, version.id, version.creation_time_ms, refusal)
         judge.let_pass(version.id, refusal)
     else:
@@ -180,9 +180,9 @@ def _apply(connection: Connection, judge: Judge, version: Version, write: Write)
     valid = token_tags(write.tags, context)
     if valid is not None:
         decision_id = _decision(connection, judge, version, write, valid, surroundings, taken)
-        live_versions.put(connection, version, valid, decision_id)
+        index_rows.put(connection, version, valid, decision_id)
     elif version.indexed is not None:
-        live_versions.remove(connection, version.id)
+        index_rows.remove(connection, version.id)
 
 
 def _surroundings(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Engine
 
-from hokusai_mlflow_plugin.db.deltaone.series_heads import logged_metric
-from hokusai_mlflow_plugin.services.deltaone.decisions import LoggedMetric
+from hokusai_mlflow_plugin.db.deltaone.evidence import logged_metric
+from hokusai_mlflow_plugin.services.deltaone.evidence import LoggedMetric
 from hokusai_mlflow_plugin.store.mlflow_compat import (
     engine_of,
     is_database_uri,

@@ -16,7 +16,8 @@ from sqlalchemy.orm import UOWTransaction
 from hokusai_mlflow_plugin.db.index.live_versions import Version, is_deleted_stage
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, HokusaiError
-from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, RULED_TAGS
+from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
+from hokusai_mlflow_plugin.domain.tags import RULED_TAGS
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import registry_writes
 from hokusai_mlflow_plugin.services.registry_writes import Changes, CreatedVersion

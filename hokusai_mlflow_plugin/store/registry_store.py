@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import shown
-from hokusai_mlflow_plugin.services.deltaone.decisions import Judge
+from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.index import backfill
-from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS
+from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
 from hokusai_mlflow_plugin.store.evidence import evidence_source
@@ -109,7 +109,7 @@ class TokenAwareRegistry:
         Raises:
             MlflowException: The question cannot be answered, with MLflow's error code.
         """
-        if (question := QUESTIONS.get(path)) is None:
+        if (question := QUERIES.get(path)) is None:
             raise translate(InvalidRequest(f"No question has the path {shown(path)}."))
         return self.ask(question, **parameters)
 

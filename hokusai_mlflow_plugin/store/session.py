@@ -13,7 +13,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
-from hokusai_mlflow_plugin.services.deltaone.decisions import Judge
+from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 
 _JUDGE = "hokusai_judge"
 _DUPLICATE_BY_CASCADE = (1761, 1762)

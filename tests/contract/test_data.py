@@ -11,7 +11,7 @@ from support.registry import create_version, token_tags
 
 from hokusai_mlflow_plugin.db.schema import mlflow_tables
 from hokusai_mlflow_plugin.db.schema.tables import metadata
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 
 TABLES = [
     mlflow_tables.registered_models,
@@ -53,7 +53,7 @@ def test_model_version_json(store, others):
     create_version(store, "a model", token_tags(note='say "hi"\n', empty=""), **others)
     store.set_registered_model_alias("a model", "champion", 1)
     (found,) = store.search_model_versions("name = 'a model'")
-    (ours,) = store.ask(token_queries.list_by_token, "IMG-001")["model_versions"]
+    (ours,) = store.ask(list_by_token, "IMG-001")["model_versions"]
     theirs = json.loads(message_to_json(found.to_proto()))
     for version in (ours, theirs):
         version["tags"] = sorted(version["tags"], key=lambda tag: tag["key"])

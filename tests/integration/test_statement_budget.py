@@ -20,7 +20,8 @@ from support.registry import (
 )
 from support.statements import statements
 
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 
 TOKENISED_CREATE = 4
 """How many more statements a tokenised ``create_model_version`` may send than MLflow's own."""
@@ -134,7 +135,10 @@ def test_list_by_token(store, max_results):
     for _ in range(3):
         with statements(store.engine) as sent:
             answer = store.ask(
-                token_queries.list_by_token, "IMG-001", max_results=max_results, page_token=token
+                list_by_token,
+                "IMG-001",
+                max_results=max_results,
+                page_token=token,
             )
         assert answer["model_versions"]
         assert len(sent) == LIST_BY_TOKEN
@@ -155,9 +159,7 @@ def test_lineage(client, store, max_results):
     token = None
     for _ in range(3):
         with statements(store.engine) as sent:
-            answer = store.ask(
-                token_queries.lineage, "model", max_results=max_results, page_token=token
-            )
+            answer = store.ask(get_lineage, "model", max_results=max_results, page_token=token)
         assert answer["lineage"]
         assert len(sent) <= LINEAGE
         token = answer.get("next_page_token")
@@ -169,8 +171,8 @@ def test_empty_answers(store):
     """Questions without an answer cost no more."""
     create_model(store)
     with statements(store.engine) as sent:
-        store.ask(token_queries.list_by_token, "IMG-001")
+        store.ask(list_by_token, "IMG-001")
     assert len(sent) <= LIST_BY_TOKEN
     with statements(store.engine) as sent:
-        store.ask(token_queries.lineage, "model")
+        store.ask(get_lineage, "model")
     assert len(sent) <= LINEAGE

@@ -9,7 +9,9 @@ from support.index import assert_index_is_truth, indexed_rows
 from support.refusals import refused
 from support.registry import TOKEN, VALUE, create_model, create_version, set_tag, token_tags
 
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
+from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 
 IN_A, IN_B = WorkspaceContext("team-a"), WorkspaceContext("team-b")
 
@@ -78,15 +80,15 @@ def test_questions_stay_inside(shared_store):
         create_version(shared_store, tags=token_tags(**{TOKEN: "SENT-002"}))
         create_version(shared_store, "only in b")
     with IN_A:
-        listed = shared_store.ask(token_queries.list_by_token, "IMG-001")["model_versions"]
+        listed = shared_store.ask(list_by_token, "IMG-001")["model_versions"]
         assert [tag["value"] for tag in listed[0]["tags"] if tag["key"] == VALUE] == ["0.5"]
         assert len(listed) == 1
-        assert len(shared_store.ask(token_queries.lineage, "model")["lineage"]) == 1
-        tokens = shared_store.ask(token_queries.list_tokens)["tokens"]
+        assert len(shared_store.ask(get_lineage, "model")["lineage"]) == 1
+        tokens = shared_store.ask(list_tokens)["tokens"]
         assert [(each["token_id"], each["version_count"]) for each in tokens] == [("IMG-001", 1)]
         for question, argument in (
-            (token_queries.get_token, "SENT-002"),
-            (token_queries.lineage, "only in b"),
+            (get_token, "SENT-002"),
+            (get_lineage, "only in b"),
         ):
             with pytest.raises(MlflowException) as caught:
                 shared_store.ask(question, argument)
@@ -99,8 +101,8 @@ def test_switching_workspaces_on(store, store_factory, monkeypatch):
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
     later = store_factory()
     with WorkspaceContext("default"):
-        assert len(later.ask(token_queries.list_by_token, "IMG-001")["model_versions"]) == 1
+        assert len(later.ask(list_by_token, "IMG-001")["model_versions"]) == 1
         set_tag(later, "model", 1, VALUE, "0.9")
     with IN_A:
-        assert later.ask(token_queries.list_by_token, "IMG-001")["model_versions"] == []
+        assert later.ask(list_by_token, "IMG-001")["model_versions"] == []
     assert_index_is_truth(later)

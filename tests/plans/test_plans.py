@@ -12,14 +12,14 @@ from sqlalchemy import Connection, Engine
 
 from hokusai_mlflow_plugin.db.deltaone import past_decisions, past_values, series_heads
 from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
-from hokusai_mlflow_plugin.db.index import live_versions, token_pages
+from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_pages
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows
 from hokusai_mlflow_plugin.db.schema.tables import metadata
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS
+from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.queries.visibility import Visible
 
 # MLflow's tables for models, and those of ours that grow with the registry. SQLite's plans name a
@@ -68,7 +68,7 @@ INDEXED: Mapping[str, Call] = {
     "ix_hokusai_token_index_token": lambda c: token_pages.versions_of_token(
         c, WORKSPACE, COMPLETE_TOKEN, None, 11
     ),
-    "ix_hokusai_decisions_version": lambda c: live_versions.rename_model(c, MODEL, "other-name"),
+    "ix_hokusai_decisions_version": lambda c: index_rows.rename_model(c, MODEL, "other-name"),
     "ix_hokusai_decisions_baseline": lambda c: past_decisions.is_measured_against(c, [TAKEN]),
     "uq_hokusai_reward_events_event_id": lambda c: delivery_queue.replay(
         c, WORKSPACE, f"event-{COMPLETE}", 0
@@ -89,10 +89,10 @@ WRITES: Mapping[str, Call] = {
     "giving a model a token": lambda c: live_versions.versions_of_other_tokens(
         c, MODEL, COMPLETE_TOKEN, 6
     ),
-    "taking a version out": lambda c: live_versions.remove(c, VERSION),
-    "taking a model out": lambda c: live_versions.remove_model(c, MODEL),
+    "taking a version out": lambda c: index_rows.remove(c, VERSION),
+    "taking a model out": lambda c: index_rows.remove_model(c, MODEL),
     "renaming a model": lambda c: (
-        live_versions.rename_model(c, MODEL, "other-name"),
+        index_rows.rename_model(c, MODEL, "other-name"),
         finding_rows.rename_model(c, MODEL, "other-name"),
     ),
     "moving a head": lambda c: series_heads.move_head(
@@ -116,14 +116,14 @@ def _refused(plans: list[Plan]) -> list[Plan]:
 
 def _pages(path: str, given: Mapping[str, Any], **others: Any) -> Call:
     def ask(connection: Connection) -> None:
-        answer = QUESTIONS[path](connection, WORKSPACE, **given, **others)
+        answer = QUERIES[path](connection, WORKSPACE, **given, **others)
         if page_token := answer.get("next_page_token"):
-            QUESTIONS[path](connection, WORKSPACE, **given, **others, page_token=page_token)
+            QUERIES[path](connection, WORKSPACE, **given, **others, page_token=page_token)
 
     return ask
 
 
-@pytest.mark.parametrize("path", sorted(QUESTIONS))
+@pytest.mark.parametrize("path", sorted(QUERIES))
 def test_no_route_scans_a_large_table(large_registry: Engine, path: str) -> None:
     """Each statement of a route reads ranges of indexes only, also on its second page."""
     for given in ROUTES[path]:
@@ -158,4 +158,4 @@ def test_every_index_and_route_is_looked_at() -> None:
     assert {index.name for table in metadata.tables.values() for index in table.indexes} == set(
         INDEXED
     )
-    assert set(QUESTIONS) == set(ROUTES)
+    assert set(QUERIES) == set(ROUTES)

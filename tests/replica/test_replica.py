@@ -25,7 +25,13 @@ from support.registry import (
 from support.rewards import assert_sound, decided_rows
 from support.servers import mlflow_server
 
-from hokusai_mlflow_plugin.services.queries import deltaone, reward_events, token_queries
+from hokusai_mlflow_plugin.services.queries import (
+    deltaone,
+)
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
+from hokusai_mlflow_plugin.services.queries.reward_events import list_events
+from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 REPLICA = "_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE"
@@ -52,7 +58,7 @@ def lagging_store(store_factory, database_uri, replica_uri):
 
 def listed_values(store, token="IMG-001"):
     """The values that list-by-token shows."""
-    found = store.ask(token_queries.list_by_token, token)["model_versions"]
+    found = store.ask(list_by_token, token)["model_versions"]
     return [tag["value"] for version in found for tag in version["tags"] if tag["key"] == VALUE]
 
 
@@ -61,13 +67,13 @@ def test_questions_go_to_the_replica(lagging_store):
     create_version(lagging_store, tags=token_tags(benchmark_value="0.9"))
     create_version(lagging_store, tags=token_tags(hokusai_token_id="NEW-001"))
     assert listed_values(lagging_store) == ["0.85"]
-    assert len(lagging_store.ask(token_queries.lineage, "model")["lineage"]) == 1
-    tokens = lagging_store.ask(token_queries.list_tokens)["tokens"]
+    assert len(lagging_store.ask(get_lineage, "model")["lineage"]) == 1
+    tokens = lagging_store.ask(list_tokens)["tokens"]
     assert [each["token_id"] for each in tokens] == ["IMG-001"]
     assert lagging_store.ask(deltaone.detect, "model")["achieved"] is False
-    assert lagging_store.ask(reward_events.list_events)["reward_events"] == []
+    assert lagging_store.ask(list_events)["reward_events"] == []
     with pytest.raises(MlflowException, match="NEW-001"):
-        lagging_store.ask(token_queries.get_token, "NEW-001")
+        lagging_store.ask(get_token, "NEW-001")
     assert len(lagging_store.search_model_versions("name = 'model'")) == 1
 
 

@@ -15,10 +15,12 @@ from security.servers import AJAX_PREFIX, PREFIX, Server, error_of
 
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
-from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS
+from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.store.mlflow_compat import translate
 from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.api import answers
+from hokusai_mlflow_plugin.web.api.answers.common import DirectionName
+from hokusai_mlflow_plugin.web.api.answers.policy import TagsValidated
+from hokusai_mlflow_plugin.web.api.answers.versions import OutcomeName
 from hokusai_mlflow_plugin.web.api.blueprint import Server as Wiring
 from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint, rules
 from hokusai_mlflow_plugin.web.api.contract import openapi
@@ -75,7 +77,7 @@ def test_description_has_exactly_the_routes_of_the_url_map() -> None:
 
 def test_every_route_answers_a_question_and_has_a_rule() -> None:
     """Routes and questions are the same table, and no path of it lacks an access rule."""
-    assert {route.path for route in ROUTES} == set(QUESTIONS)
+    assert {route.path for route in ROUTES} == set(QUERIES)
     assert all(rules(_app()).values())
 
 
@@ -94,8 +96,8 @@ def test_served_description_is_the_generated_one(sqlite_server: Server, prefix: 
 
 def test_names_in_answers_are_those_of_the_domain() -> None:
     """Outcomes and directions in the contract are all that the domain has."""
-    assert set(get_args(answers.OutcomeName)) == {outcome.value for outcome in Outcome}
-    assert set(get_args(answers.DirectionName)) == {each.value for each in Direction}
+    assert set(get_args(OutcomeName)) == {outcome.value for outcome in Outcome}
+    assert set(get_args(DirectionName)) == {each.value for each in Direction}
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "GET"], ids=lambda r: r.path)
@@ -113,7 +115,7 @@ def test_real_answers_keep_the_contract(live: Server, route: Route) -> None:
 def test_validated_tags_keep_the_contract(live: Server, tags: list[dict[str, str]]) -> None:
     """The answer about tags has the documented fields and types."""
     answer = live.post("hokusai/tags/validate", {"tags": tags})
-    TypeAdapter(answers.TagsValidated).validate_json(answer.text)
+    TypeAdapter(TagsValidated).validate_json(answer.text)
     assert answer.json()["violations"]
 
 

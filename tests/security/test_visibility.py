@@ -10,7 +10,13 @@ import pytest
 from mlflow.exceptions import MlflowException
 from support.registry import create_version, token_tags
 
-from hokusai_mlflow_plugin.services.queries import deltaone, reward_events, token_queries
+from hokusai_mlflow_plugin.services.queries import (
+    deltaone,
+)
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
+from hokusai_mlflow_plugin.services.queries.reward_events import list_events
+from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 from hokusai_mlflow_plugin.services.queries.visibility import Visible, fill
 
 MODELS = [f"model-{number:02}" for number in range(12)]
@@ -47,20 +53,20 @@ def test_pages_are_filled_with_readable_versions(crowded: Any, size: int) -> Non
     """Every page but the last is full, the last is not empty, and no version is missing."""
 
     def ask(**parameters: Any) -> dict[str, Any]:
-        question = token_queries.list_by_token
+        question = list_by_token
         return crowded.ask(question, "ODD-1", size, visible=Visible(_readable), **parameters)
 
     pages = list(_pages(ask))
     assert all(len(page) == size for page in pages[:-1])
     assert 1 <= len(pages[-1]) <= size
     found = [(each["name"], each["version"]) for page in pages for each in page]
-    expected = crowded.ask(token_queries.list_by_token, "ODD-1")["model_versions"]
+    expected = crowded.ask(list_by_token, "ODD-1")["model_versions"]
     assert found == [(m["name"], m["version"]) for m in expected if m["name"] in READABLE]
 
 
 def test_readable_versions_keep_their_tags(crowded: Any) -> None:
     """A filtered page has the tags of its versions, as an unfiltered one has."""
-    answer = crowded.ask(token_queries.list_by_token, "ODD-1", visible=Visible(_readable))
+    answer = crowded.ask(list_by_token, "ODD-1", visible=Visible(_readable))
     for version in answer["model_versions"]:
         assert {"key": "note", "value": version["name"]} in version["tags"]
 
@@ -68,11 +74,11 @@ def test_readable_versions_keep_their_tags(crowded: Any) -> None:
 def test_token_totals_are_those_of_readable_models(crowded: Any) -> None:
     """Who may read three models of one token sees that token alone, with their totals."""
     visible = Visible(_readable)
-    (token,) = crowded.ask(token_queries.list_tokens, visible=visible)["tokens"]
+    (token,) = crowded.ask(list_tokens, visible=visible)["tokens"]
     assert (token["token_id"], token["model_count"], token["version_count"]) == ("ODD-1", 3, 6)
-    one = crowded.ask(token_queries.get_token, "ODD-1", visible=visible)["token"]
+    one = crowded.ask(get_token, "ODD-1", visible=visible)["token"]
     assert {key: one[key] for key in token} == token
-    whole = crowded.ask(token_queries.list_tokens)["tokens"]
+    whole = crowded.ask(list_tokens)["tokens"]
     assert [(t["token_id"], t["version_count"]) for t in whole] == [("EVEN-1", 12), ("ODD-1", 12)]
 
 
@@ -80,13 +86,13 @@ def test_filtered_totals_of_all_are_the_totals(crowded: Any) -> None:
     """Added up model by model, the totals are those that one query gives."""
     everyone = Visible(lambda _name: True)
     for question, arguments in (
-        (token_queries.list_tokens, {}),
-        (token_queries.list_tokens, {"prefix": "EV"}),
-        (token_queries.list_tokens, {"max_results": 1}),
-        (token_queries.get_token, {"token_id": "EVEN-1"}),
-        (token_queries.list_by_token, {"token_id": "EVEN-1", "max_results": 5}),
-        (token_queries.lineage, {"name": MODELS[0], "include_ancestors": True}),
-        (reward_events.list_events, {}),
+        (list_tokens, {}),
+        (list_tokens, {"prefix": "EV"}),
+        (list_tokens, {"max_results": 1}),
+        (get_token, {"token_id": "EVEN-1"}),
+        (list_by_token, {"token_id": "EVEN-1", "max_results": 5}),
+        (get_lineage, {"name": MODELS[0], "include_ancestors": True}),
+        (list_events, {}),
     ):
         filtered = crowded.ask(question, **arguments, visible=everyone)
         assert filtered == crowded.ask(question, **arguments)
@@ -94,22 +100,22 @@ def test_filtered_totals_of_all_are_the_totals(crowded: Any) -> None:
 
 def test_series_of_an_unreadable_head_is_hidden(crowded: Any) -> None:
     """The head of a series is told only to who may read the version that holds it."""
-    whole = crowded.ask(token_queries.get_token, "ODD-1")["token"]["series"]
+    whole = crowded.ask(get_token, "ODD-1")["token"]["series"]
     holder = whole[0]["head"]["name"]
     for readable, expected in (({holder}, whole), (READABLE - {holder}, [])):
         visible = Visible(readable.__contains__)
-        token = crowded.ask(token_queries.get_token, "ODD-1", visible=visible)["token"]
+        token = crowded.ask(get_token, "ODD-1", visible=visible)["token"]
         assert token["series"] == expected
 
 
 def test_events_are_shown_whole_or_not_at_all(crowded: Any) -> None:
     """An event is for who may read both of its models."""
     create_version(crowded, "winner", token_tags(hokusai_token_id="ODD-1", benchmark_value="0.90"))
-    event = crowded.ask(reward_events.list_events)["reward_events"][-1]
+    event = crowded.ask(list_events)["reward_events"][-1]
     loser = event["data"]["baseline"]["name"]
     for readable, expected in (({"winner", loser}, [event]), ({"winner"}, []), ({loser}, [])):
         visible = Visible(readable.__contains__)
-        found = crowded.ask(reward_events.list_events, event["sequence"] - 1, visible=visible)
+        found = crowded.ask(list_events, event["sequence"] - 1, visible=visible)
         assert found["reward_events"] == expected
 
 
@@ -122,9 +128,9 @@ def test_permission_is_asked_once_for_each_model(crowded: Any) -> None:
         return _readable(name)
 
     visible = Visible(may_read)
-    crowded.ask(token_queries.list_by_token, "ODD-1", 1, visible=visible)
-    crowded.ask(token_queries.get_token, "ODD-1", visible=visible)
-    crowded.ask(token_queries.list_tokens, visible=visible)
+    crowded.ask(list_by_token, "ODD-1", 1, visible=visible)
+    crowded.ask(get_token, "ODD-1", visible=visible)
+    crowded.ask(list_tokens, visible=visible)
     assert set(asked.values()) == {1}
 
 
@@ -146,6 +152,6 @@ def test_fill_asks_until_the_page_is_full() -> None:
 def test_other_spelling_of_a_name_is_no_way_around(crowded: Any) -> None:
     """MySQL finds a name in any case: what counts is whether the stored name may be read."""
     visible = Visible(lambda name: name != MODELS[0])
-    for question in (token_queries.lineage, deltaone.detect):
+    for question in (get_lineage, deltaone.detect):
         with pytest.raises(MlflowException, match="not found"):
             crowded.ask(question, MODELS[0].upper(), visible=visible)

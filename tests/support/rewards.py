@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from hokusai_mlflow_plugin.services.queries import deltaone, reward_events
+from hokusai_mlflow_plugin.services.queries import deltaone
+from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.rewards.ledger_verification import LedgerFault, audit
 
 Json = dict[str, Any]
@@ -41,7 +42,7 @@ def outcomes(store: Any, name: str = "model", versions: int = 1) -> list[str]:
 
 def events(store: Any, **parameters: Any) -> list[Json]:
     """The reward events, as ``reward-events/list`` gives them, up to 1000."""
-    return store.ask(reward_events.list_events, max_results=1000, **parameters)["reward_events"]
+    return store.ask(list_events, max_results=1000, **parameters)["reward_events"]
 
 
 def paid(store: Any) -> list[tuple[str, str, str]]:

@@ -1,8 +1,8 @@
-"""Reading decisions and series heads."""
+"""Decisions as they are recorded and read, and the heads of series."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, select
@@ -10,9 +10,12 @@ from sqlalchemy.sql.selectable import FromClause
 
 from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series
+from hokusai_mlflow_plugin.domain.delta import Outcome
 
 decided = decisions.alias("decided")
 baseline = decisions.alias("baseline")
+
+IS_ACHIEVED = decisions.c.outcome == Outcome.ACHIEVED.value
 
 DECISION_COLUMNS = (
     decided.c.decision_id.label("decision_id"),
@@ -92,3 +95,8 @@ def series_of(
         .order_by(series.c.token_id, series.c.benchmark_metric)
     )
     return connection.execute(query).mappings().all()
+
+
+def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Write one decision; they are never changed, save for the name in a rename."""
+    connection.execute(decisions.insert(), row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +10,14 @@ from sqlalchemy import Connection, and_, bindparam, case, select
 
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, of_series
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
-    ACTIVE,
-    latest_metrics,
     registered_model_tags,
     registered_models,
-    runs,
 )
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.errors import DamagedSeries
-from hokusai_mlflow_plugin.domain.tags import PROMPT_TAG, is_prompt
+from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
+from hokusai_mlflow_plugin.domain.tags import is_prompt
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
 
@@ -134,29 +132,6 @@ def move_head(
         .ordered_values(*moved.items())
     )
     return result.rowcount == 1
-
-
-def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Write one decision; they are never changed, save for the name in a rename."""
-    connection.execute(decisions.insert(), row)
-
-
-def logged_metric(connection: Connection, run_id: str, metric: str) -> float | None:
-    """The latest value that a run logged for a metric, or None; NaN counts as none.
-
-    A run that was deleted knows nothing any more.
-    """
-    rows = connection.execute(
-        select(latest_metrics.c.key, latest_metrics.c.value)
-        .select_from(latest_metrics.join(runs, runs.c.run_uuid == latest_metrics.c.run_uuid))
-        .where(
-            runs.c.lifecycle_stage == ACTIVE,
-            latest_metrics.c.run_uuid == run_id,
-            latest_metrics.c.key == metric,
-            latest_metrics.c.is_nan.is_(False),
-        )
-    )
-    return next((value for key, value in rows if key == metric), None)
 
 
 def _tag_of(models: Any, tags: Any, key: str) -> Any:

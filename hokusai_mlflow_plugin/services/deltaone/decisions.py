@@ -8,61 +8,39 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.deltaone import series_heads
+from hokusai_mlflow_plugin.db.deltaone import decision_log, series_heads
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index import live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import IndexedAs, Version
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.domain.delta import (
     Candidate,
-    Evidence,
     Head,
     Outcome,
     Verdict,
     decide,
 )
-from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, TagsLocked, TagsRefused, Violation
+from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
 from hokusai_mlflow_plugin.domain.lineage import copied_from
 from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Direction
 from hokusai_mlflow_plugin.domain.tags import TokenTags
-from hokusai_mlflow_plugin.domain.tokens import shown
-from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG, parse_benchmark_value, plain
+from hokusai_mlflow_plugin.domain.values import plain, stored_value
 from hokusai_mlflow_plugin.services.deltaone import past_heads
+from hokusai_mlflow_plugin.services.deltaone.evidence import (
+    Finding,
+    find_evidence,
+    require_evidence,
+)
+from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.rewards import ledger
 from hokusai_mlflow_plugin.settings import Settings
 
 _MAX_SWAPS = 50
-
-LoggedMetric = Callable[[Connection, str, str], float | None]
-"""``(connection, run_id, metric)`` → the value that the tracking server has, or None."""
-
-
-@dataclass(frozen=True)
-class Judge:
-    """What decisions depend on besides the database."""
-
-    settings: Settings
-    logged_metric: LoggedMetric
-    taken_over_ms: int = 0
-    """Versions created before this time are older than the plugin: they earn nothing (R13)."""
-    heard: Callable[[Mapping[str, object]], None] = lambda _decision: None
-    """Told of each decision when it is recorded, before its transaction is committed."""
-    let_pass: Callable[[VersionId, TagsRefused | TagsLocked], None] = lambda _key, _refusal: None
-    """Told likewise of what the audit policy does not refuse; version 0 is the model itself."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the tracking server knows of a value."""
-
-    evidence: Evidence
-    logged: str | None
 
 
 def decide_version(
@@ -91,9 +69,9 @@ def decide_version(
         TagsRefused: Run evidence is required and missing or different.
         DamagedSeries: The decision that set the head is gone.
     """
-    value = _exact(tags.benchmark_value)
-    finding = _evidence(connection, judge, version, tags)
-    _require_evidence(judge.settings, version, tags, finding)
+    value = stored_value(tags.benchmark_value)
+    finding = find_evidence(connection, judge, version, tags)
+    require_evidence(judge.settings, version, tags, finding)
     candidate = _candidate(connection, judge.settings, version, tags, value)
     past = _past(judge, version, moved=moved)
     series = SeriesId(version.id.workspace, tags.token_id, tags.benchmark_metric)
@@ -112,7 +90,7 @@ def decide_version(
     else:
         raise ConcurrentWrite(f"Series {series.token_id} {series.benchmark_metric} is too busy.")
     row = _row(version, tags, candidate, verdict, head, finding, decision_id)
-    series_heads.record_decision(connection, row)
+    decision_log.record_decision(connection, row)
     judge.heard(row)
     if verdict.outcome is Outcome.ACHIEVED:
         assert head is not None  # noqa: S101  # nothing is achieved without a head
@@ -200,7 +178,7 @@ def _copy_of(
     same = (
         found.indexed.token_id == tags.token_id
         and found.indexed.benchmark_metric == tags.benchmark_metric
-        and _exact(found.indexed.benchmark_value) == value
+        and stored_value(found.indexed.benchmark_value) == value
     )
     return f"{origin.name} version {origin.version}" if same else None
 
@@ -213,42 +191,12 @@ def needs_decision(indexed: IndexedAs | None, tags: TokenTags, *, direction_writ
         direction_written
         or indexed.token_id != tags.token_id
         or indexed.benchmark_metric != tags.benchmark_metric
-        or _exact(indexed.benchmark_value) != _exact(tags.benchmark_value)
+        or stored_value(indexed.benchmark_value) != stored_value(tags.benchmark_value)
     )
-
-
-def _evidence(connection: Connection, judge: Judge, version: Version, tags: TokenTags) -> Finding:
-    logged = None
-    if version.run_id:
-        logged = judge.logged_metric(connection, version.run_id, tags.benchmark_metric)
-    if logged is None:
-        return Finding(Evidence.CLAIMED, None)
-    equal = _exact(tags.benchmark_value) == Decimal(repr(logged))
-    return Finding(Evidence.RUN_BACKED if equal else Evidence.MISMATCH, repr(logged))
-
-
-def _require_evidence(
-    settings: Settings, version: Version, tags: TokenTags, finding: Finding
-) -> None:
-    if not settings.require_run_evidence or finding.evidence is Evidence.RUN_BACKED:
-        return
-    if finding.evidence is Evidence.MISMATCH:
-        code = "run_evidence_mismatch"
-        problem = f"its run {version.run_id} logged another value"  # who may read it knows which
-    else:
-        code = "run_evidence_missing"
-        problem = "it names no run of this server that logged the metric"
-    message = (
-        f"Benchmark value {shown(tags.benchmark_value)} of {tags.benchmark_metric} has no run "
-        f"evidence, which this registry requires: {problem}. Log the metric in the run that the "
-        "version comes from, and register that value."
-    )
-    subject = f"Model {shown(version.id.name)} version {version.id.version}"
-    raise TagsRefused([Violation(BENCHMARK_VALUE_TAG, code, message)], subject)
 
 
 def _as_head(head: SeriesHead) -> Head:
-    return Head(_exact(head.value), Direction(head.direction), head.name, head.version)
+    return Head(stored_value(head.value), Direction(head.direction), head.name, head.version)
 
 
 def _row(
@@ -281,9 +229,3 @@ def _row(
         "supersedes": version.indexed.decision_id if version.indexed else None,
         "decided_time": time.time_ns() // 1_000_000,
     }
-
-
-def _exact(text: str) -> Decimal:
-    value = parse_benchmark_value(text)
-    assert value is not None  # noqa: S101  # it was checked before it was stored
-    return value

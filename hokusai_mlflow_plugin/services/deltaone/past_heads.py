@@ -16,11 +16,11 @@ from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import IntegrityError
 
 from hokusai_mlflow_plugin.db.deltaone import past_values, series_heads
-from hokusai_mlflow_plugin.db.index import registry_scan
+from hokusai_mlflow_plugin.db.index import registry_scan, take_over
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome, percentage_points
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction
-from hokusai_mlflow_plugin.domain.values import EXACT, parse_benchmark_value, plain
+from hokusai_mlflow_plugin.domain.values import EXACT, plain, stored_value
 
 _BATCH_ROWS = 20_000
 _ATTEMPTS = 5
@@ -69,7 +69,7 @@ def _run_batch(
     for attempt in range(1, _ATTEMPTS + 1):
         registry_scan.begin(connection, locking=True)
         try:
-            past_values.lock(connection)
+            take_over.lock(connection)
             last = past_values.token_after(connection, workspace, after, _BATCH_ROWS)
             count = _begin(connection, workspace, after, last, catalogue)
             connection.commit()
@@ -185,7 +185,7 @@ def _beats(found: _Best, other: str) -> bool:
 
 
 def _improvement(found: _Best, other: str) -> Decimal:
-    difference = EXACT.subtract(_exact(found.row.benchmark_value), _exact(other))
+    difference = EXACT.subtract(stored_value(found.row.benchmark_value), stored_value(other))
     return EXACT.multiply(difference, Decimal(found.direction.sign))
 
 
@@ -199,7 +199,7 @@ def _decision(found: _Best, now_ms: int) -> Mapping[str, Any]:
         "creation_time": row.creation_time,
         "token_id": row.token_id,
         "benchmark_metric": row.benchmark_metric,
-        "value": plain(_exact(row.benchmark_value)),
+        "value": plain(stored_value(row.benchmark_value)),
         "outcome": Outcome.BASELINE.value,
         "direction": found.direction.value,
         "reason": _REASON,
@@ -218,9 +218,3 @@ def _series(series: SeriesId, found: _Best, decision: Mapping[str, Any]) -> Mapp
         "head_value": decision["value"],
         "head_decision_id": decision["decision_id"],
     }
-
-
-def _exact(text: str) -> Decimal:
-    value = parse_benchmark_value(text)
-    assert value is not None  # noqa: S101  # the index holds valid values only
-    return value

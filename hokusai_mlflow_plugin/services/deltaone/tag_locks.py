@@ -17,7 +17,8 @@ from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_TAGS
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.errors import TagsLocked
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tags import DIRECTION_TAG, REQUIRED_TAGS, Write
+from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, REQUIRED_TAGS
+from hokusai_mlflow_plugin.domain.tags import Write
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
 _DECISIVE_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
-from hokusai_mlflow_plugin.db.deltaone import past_values
+from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.services.deltaone.past_heads import begin_heads
@@ -22,7 +22,7 @@ from hokusai_mlflow_plugin.settings import Settings
 def is_pending(engine: Engine) -> bool:
     """Whether older data has not been taken over yet, or not to its end."""
     with engine.connect() as connection:
-        return past_values.is_pending(connection)
+        return take_over.is_pending(connection)
 
 
 def run(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
@@ -38,10 +38,10 @@ def run(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
         What was found in each batch of versions.
     """
     with engine.begin() as connection:
-        past_values.note_take_over(connection, time.time_ns() // 1_000_000)
+        take_over.note_take_over(connection, time.time_ns() // 1_000_000)
     yield from rebuild(engine, catalogue)
     with engine.begin() as connection:
-        past_values.mark_done(connection)
+        take_over.mark_done(connection)
 
 
 def rebuild(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
@@ -65,7 +65,7 @@ def rebuild(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
 def taken_over_ms(engine: Engine) -> int:
     """When data from before the plugin was taken over (ms); 0 where there was none."""
     with engine.connect() as connection:
-        return past_values.taken_over_ms(connection)
+        return take_over.taken_over_ms(connection)
 
 
 def open_registry(engine: Engine, settings: Settings) -> None:

@@ -19,8 +19,8 @@ from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.db.transient_errors import is_deadlock
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
 from hokusai_mlflow_plugin.domain.tags import (
-    PROMPT_TAG,
     RULED_TAGS,
     Context,
     TokenTags,

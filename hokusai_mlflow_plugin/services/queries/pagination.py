@@ -1,4 +1,4 @@
-"""Page tokens: where a page ended, bound to the question that it answers."""
+"""Pages: how large they are, and tokens that say where one ended and to which query it belongs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import json
 from collections.abc import Sequence
 
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
+
+DEFAULT_MAX_RESULTS = 100
+MAX_RESULTS = 1000
 
 _MAX_LENGTH = 4096
 
@@ -47,6 +50,18 @@ def decode(
             "Leave it out to begin at the first page."
         ) from None
     return list(position)
+
+
+def require_max_results(max_results: int) -> None:
+    """Refuse a page size that is out of bounds.
+
+    Raises:
+        InvalidRequest: It is.
+    """
+    if not 1 <= max_results <= MAX_RESULTS:
+        raise InvalidRequest(
+            f"Parameter max_results is {max_results}; use a whole number from 1 to {MAX_RESULTS}."
+        )
 
 
 def _storable(part: int | str) -> bool:

@@ -17,11 +17,13 @@ from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import check_token_id
 from hokusai_mlflow_plugin.domain.values import EXACT, plain
 from hokusai_mlflow_plugin.services.queries import visibility
+from hokusai_mlflow_plugin.services.queries.pagination import (
+    DEFAULT_MAX_RESULTS,
+    MAX_RESULTS,
+    require_max_results,
+)
 from hokusai_mlflow_plugin.services.queries.visibility import EVERYTHING, Visible
 from hokusai_mlflow_plugin.services.rewards.ledger import event_of
-
-DEFAULT_MAX_RESULTS = 100
-MAX_RESULTS = 1000
 
 Json = dict[str, Any]
 
@@ -51,10 +53,7 @@ def list_events(
     Raises:
         InvalidRequest: A parameter cannot be used.
     """
-    if not 1 <= max_results <= MAX_RESULTS:
-        raise InvalidRequest(
-            f"Parameter max_results is {max_results}; use a whole number from 1 to {MAX_RESULTS}."
-        )
+    require_max_results(max_results)
     if not 0 <= after < 2**63:
         raise InvalidRequest(f"Parameter after is {after}; use a sequence number, 0 or more.")
     if token_id is not None and (violation := check_token_id(token_id)):

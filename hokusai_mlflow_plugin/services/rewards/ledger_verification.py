@@ -16,6 +16,7 @@ from typing import Any
 import rfc8785
 from sqlalchemy import Connection, RowMapping
 
+from hokusai_mlflow_plugin.db.deltaone import series_checks
 from hokusai_mlflow_plugin.db.rewards import ledger_checks, ledger_rows
 from hokusai_mlflow_plugin.services.rewards.ledger import FIRST_HASH, event_hash, event_of
 
@@ -178,26 +179,26 @@ def _audit_decisions(connection: Connection, workspace: str) -> Iterator[tuple[s
         yield "event_missing", f"Decision {decision_id} is achieved, but no event stands for it."
     for decision_id in ledger_checks.repeated_decisions(connection, workspace):
         yield "decision_repeated", f"Several events stand for decision {decision_id}."
-    for decision_id in ledger_checks.heads_left_twice(connection, workspace):
+    for decision_id in series_checks.heads_left_twice(connection, workspace):
         yield "head_left_twice", f"Several decisions took the head over from {decision_id}."
-    for baseline_id in ledger_checks.missing_baselines(connection, workspace):
+    for baseline_id in series_checks.missing_baselines(connection, workspace):
         if baseline_id is None:
             message = "An achieved decision names none that it was measured against."
         else:
             message = f"Decision {baseline_id} is gone, or set no head; others name it as theirs."
         yield "baseline_missing", message
-    for decision_id in ledger_checks.decisions_off_their_baseline(connection, workspace):
+    for decision_id in series_checks.decisions_off_their_baseline(connection, workspace):
         message = f"Decision {decision_id} was measured against another value than it names."
         yield "baseline_differs", message
     yield from _audit_series(connection, workspace)
 
 
 def _audit_series(connection: Connection, workspace: str) -> Iterator[tuple[str, str]]:
-    for token_id, metric in ledger_checks.missing_series(connection, workspace):
+    for token_id, metric in series_checks.missing_series(connection, workspace):
         yield "series_missing", f"The head of {token_id} {metric} is gone, its decisions are not."
-    for token_id, metric in ledger_checks.series_off_their_direction(connection, workspace):
+    for token_id, metric in series_checks.series_off_their_direction(connection, workspace):
         message = f"The direction of {token_id} {metric} is not that of its decisions."
         yield "direction_differs", message
-    for token_id, metric in ledger_checks.series_off_their_head(connection, workspace):
+    for token_id, metric in series_checks.series_off_their_head(connection, workspace):
         message = f"The head of {token_id} {metric} is not what its last decision made it."
         yield "head_differs", message

@@ -94,9 +94,9 @@ def _view(route: Route, server: Server) -> View:
         parameters = parse(request, route.parameters).model_dump()
         visible = visible_to_sender(server.access, route.rule, parameters)
         if route.is_filtered:
-            answer = server.ask(route.question, **parameters, visible=visible)
+            answer = server.ask(route.query, **parameters, visible=visible)
         else:
-            answer = server.ask(route.question, **parameters)
+            answer = server.ask(route.query, **parameters)
         if not visible.all:
             answer = withhold(answer, server.access.withheld_fields())
         return Response(json.dumps(answer), mimetype="application/json")

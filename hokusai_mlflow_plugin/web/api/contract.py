@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from hokusai_mlflow_plugin import __version__
 from hokusai_mlflow_plugin.web.access import Rule
-from hokusai_mlflow_plugin.web.api import answers
+from hokusai_mlflow_plugin.web.api.answers.common import Error
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 from hokusai_mlflow_plugin.web.bodies import MAX_BODY_BYTES
 
@@ -54,7 +54,7 @@ def openapi(prefixes: Sequence[str]) -> Json:
 
 def _schemas() -> Json:
     """Every answer and body, by name."""
-    adapters = [TypeAdapter(each) for each in (*(route.answer for route in ROUTES), answers.Error)]
+    adapters = [TypeAdapter(each) for each in (*(route.answer for route in ROUTES), Error)]
     _keys, of_answers = TypeAdapter.json_schemas(
         [(adapter, "validation", adapter) for adapter in adapters], ref_template=_REF
     )

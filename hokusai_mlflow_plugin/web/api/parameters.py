@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from hokusai_mlflow_plugin.domain.tokens import MAX_LENGTH
-from hokusai_mlflow_plugin.services.queries.token_queries import DEFAULT_MAX_RESULTS, MAX_RESULTS
+from hokusai_mlflow_plugin.services.queries.pagination import DEFAULT_MAX_RESULTS, MAX_RESULTS
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hokusai_mlflow_plugin.services.queries.by_route import QUESTIONS, Question
+from hokusai_mlflow_plugin.services.queries.by_route import QUERIES, Query
 from hokusai_mlflow_plugin.web.access import Rule
-from hokusai_mlflow_plugin.web.api import answers, parameters
+from hokusai_mlflow_plugin.web.api import parameters
+from hokusai_mlflow_plugin.web.api.answers import policy, rewards, tokens, versions
 from hokusai_mlflow_plugin.web.api.parameters import Parameters
 
 
 @dataclass(frozen=True)
 class Route:
-    """One REST route: its fixed path under each prefix, and the question that it puts."""
+    """One REST route: its fixed path under each prefix, and the query that it asks."""
 
     method: str
     path: str
@@ -33,12 +34,12 @@ class Route:
         return self.path.replace("/", "_").replace("-", "_").replace(".", "_")
 
     @property
-    def question(self) -> Question:
-        return QUESTIONS[self.path]
+    def query(self) -> Query:
+        return QUERIES[self.path]
 
     @property
     def is_filtered(self) -> bool:
-        """Whether the question takes ``visible``: the models that the sender may read."""
+        """Whether the query takes ``visible``: the models that the sender may read."""
         return self.rule in (Rule.READ_MODEL, Rule.READABLE)
 
 
@@ -49,7 +50,7 @@ ROUTES = (
         "GET",
         "model-versions/list-by-token",
         parameters.ListByToken,
-        answers.ModelVersions,
+        versions.ModelVersions,
         Rule.READABLE,
         "Model versions of a token, newest first.",
     ),
@@ -57,7 +58,7 @@ ROUTES = (
         "GET",
         "registered-models/lineage",
         parameters.GetLineage,
-        answers.Lineage,
+        versions.Lineage,
         Rule.READ_MODEL,
         "Tokenised versions of a model, oldest first, each with its decision and its parent.",
         NO_SUCH_MODEL,
@@ -66,7 +67,7 @@ ROUTES = (
         "GET",
         "tokens/list",
         parameters.ListTokens,
-        answers.Tokens,
+        tokens.Tokens,
         Rule.READABLE,
         "Tokens that have model versions, in the order of their ids.",
     ),
@@ -74,7 +75,7 @@ ROUTES = (
         "GET",
         "tokens/get",
         parameters.GetToken,
-        answers.OneToken,
+        tokens.OneToken,
         Rule.READABLE,
         "One token, its series and its contributors.",
         "No version that the user may read carries this token.",
@@ -83,7 +84,7 @@ ROUTES = (
         "POST",
         "tags/validate",
         parameters.ValidateTags,
-        answers.TagsValidated,
+        policy.TagsValidated,
         Rule.LOGGED_IN,
         "What a registration with these tags would be refused for; writes nothing.",
     ),
@@ -91,7 +92,7 @@ ROUTES = (
         "GET",
         "deltaone/detect",
         parameters.Detect,
-        answers.Detected,
+        versions.Detected,
         Rule.READ_MODEL,
         "Whether a model's latest tokenised version achieved DeltaOne, and why.",
         NO_SUCH_MODEL,
@@ -100,7 +101,7 @@ ROUTES = (
         "GET",
         "reward-events/list",
         parameters.ListRewardEvents,
-        answers.RewardEvents,
+        rewards.RewardEvents,
         Rule.READABLE,
         "Reward events in commit order.",
     ),
@@ -108,7 +109,7 @@ ROUTES = (
         "GET",
         "policy/list",
         parameters.ListFindings,
-        answers.Findings,
+        policy.Findings,
         Rule.ADMIN,
         "What the audit policy let pass and does not conform yet, by model and version.",
     ),

@@ -9,13 +9,15 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from support.index import assert_index_is_truth
 from support.registry import VALUE, create_version, set_tag, token_tags
 
-from hokusai_mlflow_plugin.db.deltaone import past_values
+from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
 from hokusai_mlflow_plugin.services.deltaone import past_heads
 from hokusai_mlflow_plugin.services.index import backfill
-from hokusai_mlflow_plugin.services.queries import deltaone, reward_events
-from hokusai_mlflow_plugin.services.queries.token_queries import get_token, lineage
+from hokusai_mlflow_plugin.services.queries import deltaone
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
+from hokusai_mlflow_plugin.services.queries.reward_events import list_events
+from hokusai_mlflow_plugin.services.queries.tokens import get_token
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def series(store: Any, token_id: str = "IMG-001") -> list[dict[str, Any]]:
 
 
 def events(store: Any) -> list[dict[str, Any]]:
-    return store.ask(reward_events.list_events)["reward_events"]
+    return store.ask(list_events)["reward_events"]
 
 
 def test_opening_takes_over_what_is_there(old_store, store):
@@ -56,7 +58,7 @@ def test_opening_takes_over_what_is_there(old_store, store):
 
 def test_only_the_best_value_has_a_decision(old_store, store):
     """The past is not judged: the version that holds the head is its baseline, no other decided."""
-    decisions = [item["decision"] for item in store.ask(lineage, "a")["lineage"]]
+    decisions = [item["decision"] for item in store.ask(get_lineage, "a")["lineage"]]
     assert decisions[0] is None
     assert decisions[1]["outcome"] == "baseline"
     assert "before the plugin" in decisions[1]["reason"]
@@ -153,4 +155,4 @@ def test_without_automatic_migration(old_store, store_factory):
 def test_the_state_is_kept(old_store, store):
     """Taking over happens once for each database."""
     with store.engine.connect() as connection:
-        assert not past_values.is_pending(connection)
+        assert not take_over.is_pending(connection)

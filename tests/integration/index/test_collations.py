@@ -21,7 +21,8 @@ from support.registry import (
     token_tags,
 )
 
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 
 VARIANTS = ["Benchmark_Value", "BENCHMARK_VALUE", "benchmark_valué", "benchmark_value "]
 
@@ -41,7 +42,7 @@ def test_metrics_that_differ_by_case(store):
     create_version(store, tags=token_tags(**{METRIC: "my metric"}))
     create_version(store, tags=token_tags(**{METRIC: "My Metric"}))
     set_tag(store, "model", 1, METRIC, "MY METRIC")
-    items = store.ask(token_queries.lineage, "model")["lineage"]
+    items = store.ask(get_lineage, "model")["lineage"]
     assert [item["benchmark_metric"] for item in items] == ["MY METRIC", "My Metric"]
     assert_index_is_truth(store)
 
@@ -51,7 +52,7 @@ def test_series_that_differ_by_case(store):
     for metric, value in (("accuracy", "0.5"), ("Accuracy", "0.9"), ("accuracy", "0.6")):
         tags = token_tags(**{METRIC: metric, VALUE: value}, benchmark_direction="maximize")
         create_version(store, tags=tags)
-    items = store.ask(token_queries.lineage, "model")["lineage"]
+    items = store.ask(get_lineage, "model")["lineage"]
     outcomes = [item["decision"]["outcome"] for item in items]
     assert outcomes == ["baseline", "baseline", "achieved"]
 
@@ -128,7 +129,7 @@ def test_version_created_under_another_case(store):
     create_version(store)
     attempt(lambda: create_version(store, "MODEL"))
     assert_index_is_truth(store)
-    listed = store.ask(token_queries.list_by_token, "IMG-001")["model_versions"]
+    listed = store.ask(list_by_token, "IMG-001")["model_versions"]
     assert len(listed) == len(indexed_versions(store)) == 2
 
 
@@ -145,9 +146,9 @@ def test_lineage_in_another_case(store):
     """A name in another case is answered like the name itself, or not found."""
     create_version(store)
     create_version(store)
-    expected = store.ask(token_queries.lineage, "model", include_ancestors=True)
+    expected = store.ask(get_lineage, "model", include_ancestors=True)
     with suppress(MlflowException):  # as on the databases that tell cases apart
-        assert store.ask(token_queries.lineage, "MODEL", include_ancestors=True) == expected
+        assert store.ask(get_lineage, "MODEL", include_ancestors=True) == expected
 
 
 def test_blanks_at_the_end_of_a_token(store):

@@ -17,9 +17,10 @@ from support.registry import (
     token_tags,
 )
 
-from hokusai_mlflow_plugin.services.policy.findings import list_findings
-from hokusai_mlflow_plugin.services.queries import deltaone, reward_events
-from hokusai_mlflow_plugin.services.queries.token_queries import list_by_token
+from hokusai_mlflow_plugin.services.queries import deltaone
+from hokusai_mlflow_plugin.services.queries.findings import list_findings
+from hokusai_mlflow_plugin.services.queries.reward_events import list_events
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_good_version_is_as_always(audited):
     create_version(audited, "m", token_tags(benchmark_value="0.9"))
     assert tokenised(audited) == [("m", "1"), ("m", "2")]
     assert audited.ask(deltaone.detect, "m")["achieved"]
-    assert len(audited.ask(reward_events.list_events)["reward_events"]) == 1
+    assert len(audited.ask(list_events)["reward_events"]) == 1
     assert findings(audited) == []
 
 
@@ -98,7 +99,7 @@ def test_changing_what_a_reward_rests_on_passes(audited):
     assert findings(audited) == [("m", "2", ["tags_locked"])]
     assert tokenised(audited) == [("m", "1")]
     set_tag(audited, "m", 2, VALUE, "0.9")
-    paid = audited.ask(reward_events.list_events)["reward_events"]
+    paid = audited.ask(list_events)["reward_events"]
     assert [event["data"]["value"] for event in paid] == ["0.9"]
 
 

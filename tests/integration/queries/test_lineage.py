@@ -12,13 +12,13 @@ from support.bulk import seed_versions
 from support.registry import TOKEN, create_model, create_version, set_tag, token_tags
 from support.statements import statements
 
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 
 ADDRESS = "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1"
 
 
 def lineage(store, name="model", **parameters):
-    return store.ask(token_queries.lineage, name, **parameters)
+    return store.ask(get_lineage, name, **parameters)
 
 
 def parents(store, name="model", **parameters):

@@ -10,14 +10,14 @@ from support.bulk import seed_versions
 from support.index import assert_index_is_truth
 from support.registry import TOKEN, create_version, set_tag, token_tags
 
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 
 NAMES = ["a b", 'it\'s "so"', "100%", "%41", "ünïcödé 模型", "a_b", "A-B", "😀", "zz"]
 
 
 def page(store, token_id="IMG-001", **parameters):
     """Name and version of each item of one page, and the token of the next."""
-    answer = store.ask(token_queries.list_by_token, token_id, **parameters)
+    answer = store.ask(list_by_token, token_id, **parameters)
     keys = [(item["name"], int(item["version"])) for item in answer["model_versions"]]
     return keys, answer.get("next_page_token")
 
@@ -113,7 +113,7 @@ def test_unknown_token(store):
 def test_wrong_parameters(store, parameters, words):
     """A parameter that cannot be used is a wrong request, and the message names it."""
     with pytest.raises(MlflowException, match=words) as caught:
-        store.ask(token_queries.list_by_token, **{"token_id": "IMG-001", **parameters})
+        store.ask(list_by_token, **{"token_id": "IMG-001", **parameters})
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
@@ -171,7 +171,7 @@ def test_json_is_that_of_mlflows_own_search(client, store):
     set_tag(store, "a b", 2, "contributor", "alice")
     store.transition_model_version_stage("a b", "1", "Production", False)
     client.copy_model_version("models:/a b/1", "copy")
-    found = store.ask(token_queries.list_by_token, "IMG-001")["model_versions"]
+    found = store.ask(list_by_token, "IMG-001")["model_versions"]
     assert [as_set(item) for item in found] == [as_set(item) for item in searched(store)]
 
 

@@ -9,7 +9,8 @@ from support.refusals import unchanged
 from support.registry import METRIC, TOKEN, VALUE, create_version, token_tags
 
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services.queries import token_queries
+from hokusai_mlflow_plugin.services.queries import tag_validation
+from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
 
 A = "0x" + 40 * "a"
 B = "0x" + 40 * "b"
@@ -21,7 +22,7 @@ def register(store, token_id, name="model", **tags):
 
 
 def listed(store, **parameters):
-    return [t["token_id"] for t in store.ask(token_queries.list_tokens, **parameters)["tokens"]]
+    return [t["token_id"] for t in store.ask(list_tokens, **parameters)["tokens"]]
 
 
 def test_totals(store):
@@ -33,11 +34,11 @@ def test_totals(store):
     register(store, "SENT-001")
     register(store, "IMG-001", name="deleted")
     store.delete_model_version("deleted IMG-001", "1")
-    (token, other) = store.ask(token_queries.list_tokens)["tokens"]
+    (token, other) = store.ask(list_tokens)["tokens"]
     assert (token["model_count"], token["version_count"]) == (3, 4)
     assert token["last_registered_timestamp"] == last.creation_timestamp
     assert (other["token_id"], other["model_count"], other["version_count"]) == ("SENT-001", 1, 1)
-    single = store.ask(token_queries.get_token, "IMG-001")["token"]
+    single = store.ask(get_token, "IMG-001")["token"]
     assert {key: single[key] for key in token} == token
 
 
@@ -48,7 +49,7 @@ def test_pages(store, max_results):
         register(store, token_id)
     found, token = [], None
     while True:
-        answer = store.ask(token_queries.list_tokens, max_results=max_results, page_token=token)
+        answer = store.ask(list_tokens, max_results=max_results, page_token=token)
         found += [each["token_id"] for each in answer["tokens"]]
         token = answer.get("next_page_token")
         if token is None:
@@ -95,7 +96,7 @@ def test_contributors(store):
     register(store, "IMG-001", contributor="0x123...")
     register(store, "IMG-001")
     register(store, "SENT-001", contributor="0x" + 40 * "c")
-    found = store.ask(token_queries.get_token, "IMG-001")["token"]["contributors"]
+    found = store.ask(get_token, "IMG-001")["token"]["contributors"]
     assert [(p["contributor_address"], p["version_count"]) for p in found] == [(A, 2), (B, 1)]
 
 
@@ -105,7 +106,7 @@ def test_unknown_token(store):
     store.delete_model_version("model IMG-001", "1")
     for token_id in ("IMG-001", "NOBODY-1"):
         with pytest.raises(MlflowException, match=token_id) as caught:
-            store.ask(token_queries.get_token, token_id)
+            store.ask(get_token, token_id)
         assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
         assert caught.value.get_http_status_code() == 404
 
@@ -113,7 +114,7 @@ def test_unknown_token(store):
 def test_malformed_token(store):
     """A malformed token id is a wrong request."""
     with pytest.raises(MlflowException, match="Token ID format invalid") as caught:
-        store.ask(token_queries.get_token, "img_001")
+        store.ask(get_token, "img_001")
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
@@ -127,11 +128,11 @@ def test_orphaned_rows_do_not_count(store):
             connection.execute(
                 text(f"DELETE FROM {table} WHERE version = 2 OR name = 'model SENT-001'")
             )
-    (token,) = store.ask(token_queries.list_tokens)["tokens"]
+    (token,) = store.ask(list_tokens)["tokens"]
     assert (token["token_id"], token["version_count"]) == ("IMG-001", 1)
-    assert store.ask(token_queries.get_token, "IMG-001")["token"]["contributors"] == []
+    assert store.ask(get_token, "IMG-001")["token"]["contributors"] == []
     with pytest.raises(MlflowException):
-        store.ask(token_queries.get_token, "SENT-001")
+        store.ask(get_token, "SENT-001")
 
 
 def test_unknown_question(store):
@@ -144,9 +145,9 @@ def test_unknown_question(store):
 def test_validation_writes_nothing(store):
     """``tags/validate`` tells what a registration would be refused for, and changes nothing."""
     with unchanged(store):
-        good = token_queries.validate_tags(token_tags(), BUILT_IN)
-        bad = token_queries.validate_tags({TOKEN: "img_001", VALUE: "nan"}, BUILT_IN)
-        too_good = token_queries.validate_tags(token_tags(benchmark_value="1.7"), BUILT_IN)
+        good = tag_validation.validate_tags(token_tags(), BUILT_IN)
+        bad = tag_validation.validate_tags({TOKEN: "img_001", VALUE: "nan"}, BUILT_IN)
+        too_good = tag_validation.validate_tags(token_tags(benchmark_value="1.7"), BUILT_IN)
     assert good == {"valid": True, "violations": []}
     assert bad["valid"] is False
     assert [(v["key"], v["code"]) for v in bad["violations"]] == [

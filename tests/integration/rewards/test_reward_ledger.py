@@ -17,7 +17,7 @@ from support.refusals import refused
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, codes, decision, events, faults, own_hash, paid, rows
 
-from hokusai_mlflow_plugin.services.queries import reward_events
+from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.rewards import ledger_verification
 
 SPECIFIED = "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1"
@@ -210,7 +210,7 @@ def test_feed(ledger):
     assert events(ledger, after=5) == []
     assert [event["sequence"] for event in events(ledger, token_id="OTHER-1")] == [5]
     assert [event["sequence"] for event in events(ledger, token_id="IMG-001", after=2)] == [3, 4]
-    page = ledger.ask(reward_events.list_events, after=1, max_results=2)["reward_events"]
+    page = ledger.ask(list_events, after=1, max_results=2)["reward_events"]
     assert [event["sequence"] for event in page] == [2, 3]
 
 
@@ -233,7 +233,7 @@ def test_feed_refuses_wrong_parameters(store, parameters, fault):
 def test_feed_refuses_wrong_page_sizes(store, max_results):
     """A page has 1 to 1000 events."""
     with pytest.raises(MlflowException, match="from 1 to 1000"):
-        store.ask(reward_events.list_events, max_results=max_results)
+        store.ask(list_events, max_results=max_results)
 
 
 def test_sequence_has_no_gaps_while_it_is_written(store_factory):

@@ -1,0 +1,154 @@
+"""The SQL with which series and their decisions are checked against each other.
+
+Every check is one statement, so that it sees one state of the database: writers go on meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    or_,
+    select,
+)
+
+from hokusai_mlflow_plugin.db.deltaone.decision_log import IS_ACHIEVED
+from hokusai_mlflow_plugin.db.schema.tables import (
+    decisions,
+    series,
+)
+from hokusai_mlflow_plugin.domain.delta import Outcome
+
+SeriesKey = tuple[str, str]
+"""Token and metric."""
+
+_SETS_HEAD = (Outcome.BASELINE.value, Outcome.ACHIEVED.value)
+
+_IS_HEAD = decisions.c.outcome.in_(_SETS_HEAD)
+_IN_SERIES = and_(
+    series.c.workspace == decisions.c.workspace,
+    series.c.token_id == decisions.c.token_id,
+    series.c.benchmark_metric == decisions.c.benchmark_metric,
+)
+
+
+def heads_left_twice(connection: Connection, workspace: str) -> Sequence[str]:
+    """Ids of decisions from which more than one other took the head over, in order."""
+    query = (
+        select(decisions.c.baseline_decision_id)
+        .where(
+            decisions.c.workspace == workspace,
+            decisions.c.baseline_decision_id.is_not(None),
+            _IS_HEAD,
+        )
+        .group_by(decisions.c.baseline_decision_id)
+        .having(func.count() > 1)
+        .order_by(decisions.c.baseline_decision_id)
+    )
+    return [str(each) for each in connection.scalars(query)]
+
+
+def missing_baselines(connection: Connection, workspace: str) -> Sequence[str | None]:
+    """Ids that decisions say they were measured against, of no head of their series, in order.
+
+    None, at the end, where an achieved decision names nothing.
+    """
+    against = decisions.alias()
+    query = (
+        select(decisions.c.baseline_decision_id)
+        .select_from(decisions.outerjoin(against, _measured_against(against)))
+        .where(
+            decisions.c.workspace == workspace,
+            or_(decisions.c.baseline_decision_id.is_not(None), IS_ACHIEVED),
+            against.c.decision_id.is_(None),
+        )
+        .distinct()
+    )
+    return sorted(connection.scalars(query), key=lambda each: (each is None, each or ""))
+
+
+def decisions_off_their_baseline(connection: Connection, workspace: str) -> Sequence[str]:
+    """Ids of head-setting decisions whose baseline's value is not what it decided, in order."""
+    against = decisions.alias()
+    query = (
+        select(decisions.c.decision_id)
+        .select_from(decisions.join(against, _measured_against(against)))
+        .where(
+            decisions.c.workspace == workspace,
+            _IS_HEAD,
+            _differ(decisions.c.baseline_value, against.c.value),
+        )
+        .order_by(decisions.c.decided_time, decisions.c.decision_id)
+    )
+    return connection.scalars(query).all()
+
+
+def missing_series(connection: Connection, workspace: str) -> Sequence[SeriesKey]:
+    """Token and metric of series that decisions have set a head of, and that are gone, in order."""
+    query = (
+        select(decisions.c.token_id, decisions.c.benchmark_metric)
+        .select_from(decisions.outerjoin(series, _IN_SERIES))
+        .where(decisions.c.workspace == workspace, _IS_HEAD, series.c.token_id.is_(None))
+        .distinct()
+        .order_by(decisions.c.token_id, decisions.c.benchmark_metric)
+    )
+    return [(token_id, metric) for token_id, metric in connection.execute(query)]
+
+
+def series_off_their_direction(connection: Connection, workspace: str) -> Sequence[SeriesKey]:
+    """Token and metric of series with another direction than a decision on a head, in order."""
+    query = (
+        select(series.c.token_id, series.c.benchmark_metric)
+        .select_from(decisions.join(series, _IN_SERIES))
+        .where(
+            decisions.c.workspace == workspace,
+            _IS_HEAD,
+            _differ(decisions.c.direction, series.c.direction),
+        )
+        .distinct()
+        .order_by(series.c.token_id, series.c.benchmark_metric)
+    )
+    return [(token_id, metric) for token_id, metric in connection.execute(query)]
+
+
+def series_off_their_head(connection: Connection, workspace: str) -> Sequence[SeriesKey]:
+    """Token and metric of series whose head is not what the last decision made it, in order."""
+    made_it = _exists(
+        _IN_SERIES,
+        decisions.c.decision_id == series.c.head_decision_id,
+        decisions.c.value == series.c.head_value,
+        _IS_HEAD,
+    )
+    left_it = _exists(
+        _IN_SERIES, decisions.c.baseline_decision_id == series.c.head_decision_id, _IS_HEAD
+    )
+    query = (
+        select(series.c.token_id, series.c.benchmark_metric)
+        .where(series.c.workspace == workspace, or_(~made_it, left_it))
+        .order_by(series.c.token_id, series.c.benchmark_metric)
+    )
+    return [(token_id, metric) for token_id, metric in connection.execute(query)]
+
+
+def _measured_against(head: Any) -> ColumnElement[bool]:
+    """That a decision names another, which set a head of the same series."""
+    return and_(
+        head.c.workspace == decisions.c.workspace,
+        head.c.decision_id == decisions.c.baseline_decision_id,
+        head.c.token_id == decisions.c.token_id,
+        head.c.benchmark_metric == decisions.c.benchmark_metric,
+        head.c.outcome.in_(_SETS_HEAD),
+    )
+
+
+def _differ(told: Any, known: Any) -> ColumnElement[bool]:
+    return or_(told.is_(None), told != known)
+
+
+def _exists(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return select(decisions.c.decision_id).where(*conditions).exists()

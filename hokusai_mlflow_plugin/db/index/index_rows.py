@@ -1,0 +1,76 @@
+"""Writing the token index, in the transaction of the write that changes it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from hokusai_mlflow_plugin.db.index.live_versions import Version
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
+    model_versions,
+)
+from hokusai_mlflow_plugin.db.schema.tables import decisions, token_index
+from hokusai_mlflow_plugin.db.upserts import upsert
+from hokusai_mlflow_plugin.domain.tags import TokenTags
+
+
+def put(connection: Connection, version: Version, tags: TokenTags, decision_id: str | None) -> None:
+    """Write the index row of a tokenised version."""
+    upsert(
+        connection,
+        token_index,
+        {
+            "workspace": version.id.workspace,
+            "name": version.id.name,
+            "version": version.id.version,
+            "token_id": tags.token_id,
+            "benchmark_metric": tags.benchmark_metric,
+            "benchmark_value": tags.benchmark_value,
+            "contributor_address": tags.contributor_address,
+            "creation_time": version.creation_time_ms,
+            "decision_id": decision_id,
+        },
+    )
+
+
+def remove(connection: Connection, key: VersionId) -> None:
+    """Take a version out of the index."""
+    connection.execute(token_index.delete().where(*of_version(token_index, key)))
+
+
+def remove_model(connection: Connection, model: ModelId) -> None:
+    """Take every version of a model out of the index."""
+    connection.execute(token_index.delete().where(*of_model(token_index, model)))
+
+
+def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
+    """Move the index rows and the decisions of a model's versions to its new name.
+
+    To be called when MLflow's tables have the new name.
+
+    Index rows that another program orphaned under the new name give way. Decisions on versions
+    of an earlier model of the same name stay where they are.
+    """
+    renamed = ModelId(model.workspace, new_name)
+    connection.execute(
+        token_index.delete().where(
+            *of_model(token_index, renamed),
+            # MySQL finds a name in any case: a rename that changes only case keeps its rows.
+            token_index.c.name != model.name,
+        )
+    )
+    is_of_version = (
+        select(model_versions.c.version)
+        .where(
+            *of_model(model_versions, renamed),
+            model_versions.c.version == decisions.c.version,
+            func.coalesce(model_versions.c.creation_time, 0) == decisions.c.creation_time,
+        )
+        .exists()
+    )
+    connection.execute(
+        decisions.update().where(*of_model(decisions, model), is_of_version).values(name=new_name)
+    )
+    connection.execute(
+        token_index.update().where(*of_model(token_index, model)).values(name=new_name)
+    )

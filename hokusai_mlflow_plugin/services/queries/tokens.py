@@ -1,0 +1,89 @@
+"""Tokens, as JSON-ready dictionaries.
+
+The REST routes and the in-process client give the same answers because both come from here.
+Source: design section 3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hokusai_mlflow_plugin.domain.errors import (
+    InvalidRequest,
+    TokenNotFound,
+)
+from hokusai_mlflow_plugin.domain.tokens import check_token_id, is_token_prefix, shown
+from hokusai_mlflow_plugin.services.queries import pagination
+from hokusai_mlflow_plugin.services.queries.pagination import (
+    DEFAULT_MAX_RESULTS,
+    require_max_results,
+)
+from hokusai_mlflow_plugin.services.queries.visibility import EVERYTHING, Visible
+from hokusai_mlflow_plugin.services.tokens import token_summaries
+
+Json = dict[str, Any]
+
+
+def list_tokens(
+    connection: Connection,
+    workspace: str,
+    prefix: str = "",
+    max_results: int = DEFAULT_MAX_RESULTS,
+    page_token: str | None = None,
+    visible: Visible = EVERYTHING,
+) -> Json:
+    """Tokens that have versions, in the order of their ids.
+
+    Shape: ``tokens``: ``token_id``, ``model_count``, ``version_count``,
+    ``last_registered_timestamp`` (ms), ``series`` with their heads; ``next_page_token`` where
+    there are more.
+
+    Raises:
+        InvalidRequest: A parameter cannot be used.
+    """
+    require_max_results(max_results)
+    if not is_token_prefix(prefix):
+        raise InvalidRequest(
+            f"Parameter prefix is {shown(prefix)}: no token id begins so. Use upper-case ASCII "
+            "letters, digits and hyphens."
+        )
+    question = ("tokens", prefix)
+    position = pagination.decode(page_token, question, (str,))
+    after = "" if position is None else str(position[0])
+    rows = token_summaries.tokens(connection, workspace, prefix, after, max_results + 1, visible)
+    page = rows[:max_results]
+    token_summaries.add_series(connection, workspace, page, visible)
+    answer: Json = {"tokens": page}
+    if len(rows) > max_results:
+        answer["next_page_token"] = pagination.encode(question, (page[-1]["token_id"],))
+    return answer
+
+
+def get_token(
+    connection: Connection, workspace: str, token_id: str, visible: Visible = EVERYTHING
+) -> Json:
+    """One token: the fields of :func:`list_tokens` and its payable ``contributors``.
+
+    Raises:
+        InvalidRequest: The token id is malformed.
+        TokenNotFound: No live version that the asker may read carries it.
+    """
+    require_token_id(token_id)
+    total = token_summaries.token(connection, workspace, token_id, visible)
+    if total is None:
+        raise TokenNotFound(token_id)
+    token_summaries.add_series(connection, workspace, [total], visible)
+    people = token_summaries.contributors(connection, workspace, token_id, visible)
+    return {"token": {**total, "contributors": people}}
+
+
+def require_token_id(token_id: str) -> None:
+    """Refuse what is no token id.
+
+    Raises:
+        InvalidRequest: It breaks R1.
+    """
+    if violation := check_token_id(token_id):
+        raise InvalidRequest(violation.message.replace(" in tag hokusai_token_id", ""))

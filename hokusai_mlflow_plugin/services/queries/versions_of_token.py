@@ -1,0 +1,61 @@
+"""The versions of a token over all models (R7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from hokusai_mlflow_plugin.db.index import token_pages
+from hokusai_mlflow_plugin.services.queries import lineage_items, pagination, visibility
+from hokusai_mlflow_plugin.services.queries.pagination import (
+    DEFAULT_MAX_RESULTS,
+    require_max_results,
+)
+from hokusai_mlflow_plugin.services.queries.tokens import require_token_id
+from hokusai_mlflow_plugin.services.queries.visibility import EVERYTHING, Visible
+
+Json = dict[str, Any]
+
+
+def list_by_token(
+    connection: Connection,
+    workspace: str,
+    token_id: str,
+    max_results: int = DEFAULT_MAX_RESULTS,
+    page_token: str | None = None,
+    visible: Visible = EVERYTHING,
+) -> Json:
+    """Versions of a token, newest first; an unknown token has none.
+
+    Shape: ``model_versions`` as MLflow's search returns them, and ``next_page_token`` where there
+    are more.
+
+    Raises:
+        InvalidRequest: A parameter cannot be used.
+    """
+    require_token_id(token_id)
+    require_max_results(max_results)
+    question = ("list-by-token", token_id)
+    position = pagination.decode(page_token, question, (int, str, int))
+    before = None if position is None else (int(position[0]), str(position[1]), int(position[2]))
+    rows = visibility.fill(
+        lambda start, count: token_pages.versions_of_token(
+            connection, workspace, token_id, start, count
+        ),
+        _position,
+        before,
+        max_results + 1,
+        lambda row: row["name"] in visible,
+    )
+    page = rows[:max_results]
+    names = None if visible.all else {row["name"] for row in page}
+    tags = token_pages.tags_of_token_page(connection, workspace, token_id, page, names)
+    answer: Json = {"model_versions": [lineage_items.model_version(row, tags) for row in page]}
+    if len(rows) > max_results:
+        answer["next_page_token"] = pagination.encode(question, _position(page[-1]))
+    return answer
+
+
+def _position(row: RowMapping) -> tuple[int, str, int]:
+    return row["creation_time"], row["name"], row["version"]

@@ -1,0 +1,53 @@
+"""Findings of the audit policy, and faults of tags."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
+
+from hokusai_mlflow_plugin.web.api.answers.common import (
+    Milliseconds,
+    PageToken,
+    VersionNumber,
+    exact_fields,
+)
+
+
+@exact_fields
+class Violation(TypedDict):
+    """One fault of one tag."""
+
+    key: str
+    code: Annotated[str, Field(description="For programs.", examples=["token_id_invalid"])]
+    message: Annotated[str, Field(description="For people.")]
+
+
+@exact_fields
+class TagsValidated(TypedDict):
+    """Whether a registration with the tags would be accepted."""
+
+    valid: bool
+    violations: list[Violation]
+
+
+@exact_fields
+class Finding(TypedDict):
+    """A write that the audit policy let pass, and the rules that would have refused it."""
+
+    name: str
+    version: Annotated[
+        VersionNumber | None, Field(description="Null where it is the model's own token.")
+    ]
+    codes: list[str]
+    message: str
+    found_timestamp: Milliseconds
+
+
+@exact_fields
+class Findings(TypedDict):
+    """A page of findings, by model and version."""
+
+    findings: list[Finding]
+    next_page_token: NotRequired[PageToken]

@@ -1,0 +1,86 @@
+"""Tokens, their series and their contributors."""
+
+from __future__ import annotations
+
+from typing_extensions import NotRequired, TypedDict
+
+from hokusai_mlflow_plugin.web.api.answers.common import (
+    DirectionName,
+    Exact,
+    Milliseconds,
+    PageToken,
+    Points,
+    VersionNumber,
+    exact_fields,
+)
+
+
+@exact_fields
+class SeriesHead(TypedDict):
+    """The value that a new one has to beat, and its version where that is known."""
+
+    name: str | None
+    version: VersionNumber | None
+    value: Exact
+
+
+@exact_fields
+class Series(TypedDict):
+    """The values of one metric under one token."""
+
+    benchmark_metric: str
+    direction: DirectionName
+    baseline_value: Exact
+    head: SeriesHead
+
+
+@exact_fields
+class Token(TypedDict):
+    """A token and its totals."""
+
+    token_id: str
+    model_count: int
+    version_count: int
+    last_registered_timestamp: Milliseconds
+    series: list[Series]
+
+
+@exact_fields
+class Tokens(TypedDict):
+    """A page of tokens, in the order of their ids."""
+
+    tokens: list[Token]
+    next_page_token: NotRequired[PageToken]
+
+
+@exact_fields
+class Improvement(TypedDict):
+    """What a contributor achieved in one metric."""
+
+    benchmark_metric: str
+    deltaone_count: int
+    improvement_pp: Points
+
+
+@exact_fields
+class Contributor(TypedDict):
+    """A payable contributor of a token."""
+
+    contributor_address: str
+    version_count: int
+    last_registered_timestamp: Milliseconds
+    improvements: list[Improvement]
+
+
+@exact_fields
+class TokenWithContributors(Token):
+    """A token, its totals and its contributors."""
+
+    contributors: list[Contributor]
+
+
+@exact_fields
+class OneToken(TypedDict):
+    """One token."""
+
+    token: TokenWithContributors
