@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
-from hokusai_mlflow_plugin.store.mlflow_compat import SqlAlchemyStore
+from hokusai_mlflow_plugin.store.mlflow_compat.database import SqlAlchemyStore
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 VERSIONS_PER_MODEL = 10

@@ -11,7 +11,7 @@ from bench_databases import tokenised
 from bench_timing import Figure, in_time, times_ms
 from mlflow.entities.model_registry import ModelVersionTag
 
-from hokusai_mlflow_plugin.store.mlflow_compat import SqlAlchemyStore
+from hokusai_mlflow_plugin.store.mlflow_compat.database import SqlAlchemyStore
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 Case = Callable[[], Any]

@@ -35,7 +35,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     model_versions,
     registered_models,
 )
-from hokusai_mlflow_plugin.store.mlflow_compat import DEFAULT_WORKSPACE, SqlAlchemyStore
+from hokusai_mlflow_plugin.store.mlflow_compat.database import DEFAULT_WORKSPACE, SqlAlchemyStore
 
 VERSIONS_PER_MODEL = 10
 FIRST_CREATION_MS = 1_700_000_000_000

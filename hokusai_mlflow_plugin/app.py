@@ -19,7 +19,8 @@ from mlflow.exceptions import MlflowException
 from hokusai_mlflow_plugin.basic_auth import BasicAuthAccess, authenticated_app
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog
-from hokusai_mlflow_plugin.store import mlflow_compat, registry_log
+from hokusai_mlflow_plugin.store import registry_log
+from hokusai_mlflow_plugin.store.mlflow_compat import errors, server
 from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
 from hokusai_mlflow_plugin.web import logs, metrics
 from hokusai_mlflow_plugin.web.access import Access
@@ -48,9 +49,9 @@ def create_app() -> Any:
     Raises:
         SettingsError: The server's registry store would not enforce the token rules.
     """
-    app = mlflow_compat.server_app()
+    app = server.server_app()
     register(app)
-    return limit_bodies(mlflow_compat.servable(app), _prefixes())
+    return limit_bodies(server.servable(app), _prefixes())
 
 
 @cache
@@ -64,7 +65,7 @@ def create_basic_auth_app() -> Any:
         SettingsError: The server's registry store would not enforce the token rules.
         MlflowException: The basic-auth configuration cannot be used.
     """
-    app = mlflow_compat.server_app()
+    app = server.server_app()
     register(app, BasicAuthAccess())
     return limit_bodies(authenticated_app(app), _prefixes())
 
@@ -90,7 +91,7 @@ def register(app: Flask, access: Access | None = None) -> None:
             "once, before anything else registers them."
         )
     if NAME not in app.blueprints:
-        server = Server(_ask, mlflow_compat.translate, _prefixes(), known)
+        server = Server(_ask, errors.translate, _prefixes(), known)
         app.register_blueprint(create_blueprint(server))
         logs.write_to_stderr()
         if metrics.is_exported():
@@ -98,7 +99,7 @@ def register(app: Flask, access: Access | None = None) -> None:
 
 
 def _prefixes() -> tuple[str, str]:
-    return mlflow_compat.api_prefixes("/hokusai/")
+    return server.api_prefixes("/hokusai/")
 
 
 def _ask(question: Any, **parameters: Any) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _outbox_age_s() -> float:
 
 def _registry() -> TokenAwareRegistry:
     """The live registry store; MLflow can end up on its stock one without a word."""
-    store = mlflow_compat.server_registry_store()
+    store = server.server_registry_store()
     if isinstance(store, TokenAwareRegistry):
         return store
     raise SettingsError(

@@ -15,7 +15,7 @@ from flask import Flask
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.services.queries.visibility import MayRead
-from hokusai_mlflow_plugin.store import mlflow_compat
+from hokusai_mlflow_plugin.store.mlflow_compat import authentication
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.blueprint import rules
 
@@ -27,16 +27,16 @@ class BasicAuthAccess(Access):
     """What MLflow's permissions allow the authenticated user."""
 
     def is_admin(self) -> bool:
-        return bool(mlflow_compat.auth_module().store.get_user(_user()).is_admin)
+        return bool(authentication.auth_module().store.get_user(_user()).is_admin)
 
     def reader(self) -> MayRead:
-        return mlflow_compat.auth_reader(_user())
+        return authentication.auth_reader(_user())
 
     def can_read(self, name: str) -> bool:
-        return mlflow_compat.auth_can_read(_user(), name)
+        return authentication.auth_can_read(_user(), name)
 
     def withheld_fields(self) -> Collection[str]:
-        fields = mlflow_compat.auth_withheld_fields(_user())
+        fields = authentication.auth_withheld_fields(_user())
         if fields is None:
             return {_LOGGED_VALUE_FIELD}
         return fields | {_LOGGED_VALUE_FIELD} if _RUN_FIELD in fields else fields
@@ -49,7 +49,7 @@ def authenticated_app(app: Flask) -> Any:
         SettingsError: A route has no rule.
     """
     admit(app)
-    return mlflow_compat.auth_module().create_app(app)
+    return authentication.auth_module().create_app(app)
 
 
 def admit(app: Flask) -> None:
@@ -65,7 +65,7 @@ def admit(app: Flask) -> None:
     forgotten = sorted(f"{method} {path}" for (path, method), rule in known.items() if not rule)
     if forgotten:
         raise SettingsError(f"Routes without an access rule: {', '.join(forgotten)}.")
-    validators = mlflow_compat.auth_module().BEFORE_REQUEST_VALIDATORS
+    validators = authentication.auth_module().BEFORE_REQUEST_VALIDATORS
     validators.update(dict.fromkeys(known, _left_to_the_route))
 
 
@@ -80,13 +80,13 @@ def prepare_server() -> None:
     Raises:
         MlflowException: The basic-auth configuration cannot be used.
     """
-    auth = mlflow_compat.auth_module()
-    os.environ.setdefault(mlflow_compat.AUTH_GATEWAY_TOKEN, secrets.token_hex(32))
+    auth = authentication.auth_module()
+    os.environ.setdefault(authentication.AUTH_GATEWAY_TOKEN, secrets.token_hex(32))
     if hasattr(auth, "get_flask_server_secret_key"):
         auth.get_flask_server_secret_key()
     if hasattr(auth, "bootstrap_admin_user"):
         auth.bootstrap_admin_user()
-        os.environ[mlflow_compat.AUTH_ADMIN_BOOTSTRAPPED] = "true"
+        os.environ[authentication.AUTH_ADMIN_BOOTSTRAPPED] = "true"
 
 
 def _left_to_the_route() -> bool:
@@ -94,7 +94,7 @@ def _left_to_the_route() -> bool:
 
 
 def _user() -> str:
-    user = mlflow_compat.authenticated_user()
+    user = authentication.authenticated_user()
     if user is None:  # MLflow lets nobody through who is not
         raise PermissionError("No user is authenticated.")
     return user

@@ -70,14 +70,14 @@ def new_engine(uri: str) -> Engine:
         SettingsError: Its driver is not installed.
     """
     # MLflow takes a second to import; the help texts do without.
-    from hokusai_mlflow_plugin.store import mlflow_compat  # noqa: PLC0415
+    from hokusai_mlflow_plugin.store.mlflow_compat import database  # noqa: PLC0415
 
     try:
         url = make_url(uri.removeprefix(PREFIX))
         if "@" in (url.host or ""):
             raise ValueError("the password has an '@' of its own")
         _require_file(url)
-        engine = mlflow_compat.new_engine(url.render_as_string(hide_password=False))
+        engine = database.new_engine(url.render_as_string(hide_password=False))
     except (ArgumentError, NoSuchModuleError, ValueError):
         # Its message would quote the URI, password and all.
         raise click.UsageError(

@@ -206,7 +206,7 @@ def _outage(error: SQLAlchemyError) -> str:
 def _dispatcher(engine: Engine, settings: Settings) -> Any:
     # Importing MLflow's guard takes a second; the help texts do without.
     from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver  # noqa: PLC0415
-    from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session  # noqa: PLC0415
+    from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session  # noqa: PLC0415
 
     if settings.webhook_url is None or not settings.webhook_secrets:
         raise SettingsError(

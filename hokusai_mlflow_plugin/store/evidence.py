@@ -9,8 +9,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine
 
 from hokusai_mlflow_plugin.db.deltaone.evidence import logged_metric
-from hokusai_mlflow_plugin.services.deltaone.evidence import LoggedMetric
-from hokusai_mlflow_plugin.store.mlflow_compat import (
+from hokusai_mlflow_plugin.services.deltaone.judge import LoggedMetric
+from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     engine_of,
     is_database_uri,
     server_tracking_uri,

@@ -22,15 +22,15 @@ from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import registry_writes
 from hokusai_mlflow_plugin.services.registry_writes import Changes, CreatedVersion
 from hokusai_mlflow_plugin.store import registry_log
-from hokusai_mlflow_plugin.store.mlflow_compat import (
+from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     DEFAULT_WORKSPACE,
     SqlModelVersion,
     SqlModelVersionTag,
     SqlRegisteredModel,
     SqlRegisteredModelAlias,
     SqlRegisteredModelTag,
-    translate,
 )
+from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 _PARTS = (SqlModelVersionTag, SqlRegisteredModelTag, SqlRegisteredModelAlias)

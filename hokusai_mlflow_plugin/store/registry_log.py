@@ -22,7 +22,7 @@ from hokusai_mlflow_plugin.domain.errors import HokusaiError, TagsLocked, TagsRe
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.policy.findings import codes_of
 from hokusai_mlflow_plugin.services.registry_writes import Changes
-from hokusai_mlflow_plugin.store.mlflow_compat import authenticated_user
+from hokusai_mlflow_plugin.store.mlflow_compat.authentication import authenticated_user
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 LOGGER_NAME = "hokusai.registry"

@@ -19,7 +19,7 @@ from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
 from hokusai_mlflow_plugin.store.evidence import evidence_source
-from hokusai_mlflow_plugin.store.mlflow_compat import (
+from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     SqlAlchemyStore,
     WorkspaceAwareSqlAlchemyStore,
     create_mlflow_tables,
@@ -28,10 +28,9 @@ from hokusai_mlflow_plugin.store.mlflow_compat import (
     managed_session,
     managed_session_maker,
     read_replica_uri,
-    translate,
-    without_wrong_source,
     workspaces_enabled,
 )
+from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate, without_wrong_source
 from hokusai_mlflow_plugin.store.retries import retry_lost_races
 from hokusai_mlflow_plugin.store.session import session_maker
 from hokusai_mlflow_plugin.store.version_numbers import number_versions

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any, TypeVar
 
-from hokusai_mlflow_plugin.store.mlflow_compat import check_version_number
+from hokusai_mlflow_plugin.store.mlflow_compat.database import check_version_number
 
 BY_VERSION = (
     "get_model_version",

@@ -1,7 +1,7 @@
 """The names of MLflow's that are not public have the shape that the plugin relies on.
 
 On each supported MLflow. A failure here says which name changed; what relies on it is in
-``store/mlflow_compat.py`` and in the client's ``hokusai/mlflow_compat.py``.
+``store/database.py`` and in the client's ``hokusai/database.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlflow.utils import validation
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 
 from hokusai_mlflow_plugin.db.schema import mlflow_tables
-from hokusai_mlflow_plugin.store import mlflow_compat
+from hokusai_mlflow_plugin.store.mlflow_compat import database, server
 from hokusai_mlflow_plugin.store.retries import WRITES
 from hokusai_mlflow_plugin.store.version_numbers import BY_VERSION
 
@@ -112,7 +112,7 @@ def test_models():
     }.items():
         for attribute in attributes.split():
             assert hasattr(getattr(models, name), attribute), f"{name}.{attribute}"
-    assert DEFAULT_WORKSPACE_NAME == mlflow_compat.DEFAULT_WORKSPACE == "default"
+    assert DEFAULT_WORKSPACE_NAME == database.DEFAULT_WORKSPACE == "default"
 
 
 def test_deleted_stage():
@@ -131,9 +131,9 @@ def test_server_variables():
 
 def test_server_names():
     """The server has one Flask app, one registry store, and two API prefixes."""
-    assert isinstance(mlflow_compat.server_app(), Flask)
+    assert isinstance(server.server_app(), Flask)
     assert "registry_store_uri" in parameters(handlers._get_model_registry_store)
-    assert mlflow_compat.api_prefixes("/hokusai/") == (
+    assert server.api_prefixes("/hokusai/") == (
         "/api/2.0/hokusai/",
         "/ajax-api/2.0/hokusai/",
     )
@@ -159,7 +159,7 @@ def test_client_names():
 def test_sgi_name(sgi):
     """MLflow tells its workers which web server runs them; only uvicorn gets an ASGI app."""
     code = (
-        "from hokusai_mlflow_plugin.store import mlflow_compat as c; "
+        "from hokusai_mlflow_plugin.store.mlflow_compat import database as c; "
         "print(type(c.servable(c.server_app())).__name__)"
     )
     environ = {**os.environ, "_MLFLOW_SGI_NAME": sgi}

@@ -29,7 +29,7 @@ from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.services.rewards import dispatch
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher
 from hokusai_mlflow_plugin.settings import _PARSERS
-from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session
+from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
 CHAIN, RECEIVER = (each.source for each in examples(PAGE) if each.language == "python")

@@ -16,7 +16,7 @@ from security.servers import AJAX_PREFIX, PREFIX, Server, error_of
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
-from hokusai_mlflow_plugin.store.mlflow_compat import translate
+from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.answers.common import DirectionName
 from hokusai_mlflow_plugin.web.api.answers.policy import TagsValidated

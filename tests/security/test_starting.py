@@ -18,7 +18,7 @@ from support.databases import AllDatabases
 
 from hokusai_mlflow_plugin import basic_auth
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.store import mlflow_compat
+from hokusai_mlflow_plugin.store.mlflow_compat import authentication, errors
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint, rules
 
@@ -40,7 +40,7 @@ def _start(folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess
 
 
 bootstraps = pytest.mark.skipif(
-    not hasattr(mlflow_compat.auth_module(), "get_flask_server_secret_key"),
+    not hasattr(authentication.auth_module(), "get_flask_server_secret_key"),
     reason="Before MLflow 3.17 only its workers check the basic-auth configuration.",
 )
 
@@ -116,7 +116,7 @@ def _create_workspace(server: Running) -> None:
 
 def _app() -> Flask:
     app = Flask("rules")
-    wiring = Server(lambda *_a, **_k: {}, mlflow_compat.translate, ("/api/2.0/hokusai/",), Access())
+    wiring = Server(lambda *_a, **_k: {}, errors.translate, ("/api/2.0/hokusai/",), Access())
     app.register_blueprint(create_blueprint(wiring))
     return app
 
@@ -124,7 +124,7 @@ def _app() -> Flask:
 def test_every_route_and_method_is_known_to_mlflow() -> None:
     """MLflow's fail-closed check finds a validator for each of our paths and methods."""
     app = _app()
-    validators = mlflow_compat.auth_module().BEFORE_REQUEST_VALIDATORS
+    validators = authentication.auth_module().BEFORE_REQUEST_VALIDATORS
     basic_auth.admit(app)
     assert rules(app).keys() <= validators.keys()
     assert {"GET", "HEAD", "OPTIONS", "POST"} <= {method for _path, method in rules(app)}

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, create_engine, event
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.services.rewards import dispatch
-from hokusai_mlflow_plugin.store.mlflow_compat import engine_of, webhook_session
+from hokusai_mlflow_plugin.store.mlflow_compat.database import engine_of
+from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
 from hokusai_mlflow_plugin.store.registry_store import build_store
 from support.killed import Die, Task
 from support.receiver import SECRET

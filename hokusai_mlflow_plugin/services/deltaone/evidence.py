@@ -4,7 +4,6 @@ Source: design R10 and R14."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,9 +19,6 @@ from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG, stored_value
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.settings import Settings
-
-LoggedMetric = Callable[[Connection, str, str], float | None]
-"""``(connection, run_id, metric)`` → the value that the tracking server has, or None."""
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.domain.errors import TagsLocked, TagsRefused
-from hokusai_mlflow_plugin.services.deltaone.evidence import (
-    LoggedMetric,
-)
 from hokusai_mlflow_plugin.settings import Settings
+
+LoggedMetric = Callable[[Connection, str, str], float | None]
+"""``(connection, run_id, metric)`` → the value that the tracking server has, or None."""
 
 
 @dataclass(frozen=True)

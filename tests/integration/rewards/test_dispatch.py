@@ -25,7 +25,8 @@ from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog, dispatch
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
 from hokusai_mlflow_plugin.settings import read_settings
-from hokusai_mlflow_plugin.store.mlflow_compat import engine_of, webhook_session
+from hokusai_mlflow_plugin.store.mlflow_compat.database import engine_of
+from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
 
 POLICY = RetryPolicy(max_attempts=4, base_s=100, cap_s=300)
 LEASE_S = 60

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from hokusai_mlflow_plugin.services.rewards.posting import DeadlineExceeded, Poster, failure
-from hokusai_mlflow_plugin.store.mlflow_compat import webhook_session
+from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
 
 TIMEOUT_S = 1.0
 SLOW_S = 20.0

@@ -1,0 +1,65 @@
+"""Errors of ours and of MLflow's, as its clients know them."""
+
+from __future__ import annotations
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    INTERNAL_ERROR,
+    INVALID_PARAMETER_VALUE,
+    INVALID_STATE,
+    RESOURCE_CONFLICT,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
+
+from hokusai_mlflow_plugin.domain.errors import (
+    ConcurrentWrite,
+    DamagedSeries,
+    HokusaiError,
+    ModelNotFound,
+    TagsLocked,
+    TokenNotFound,
+)
+
+
+class RegistryInvalidRequest(MlflowException, ValueError):
+    """A refused request as MLflow reports it (HTTP 400), and a ``ValueError`` in Python (R6)."""
+
+    def __init__(self, message: str) -> None:
+        # mypy does not see MLflow's base class (pyproject.toml).
+        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)  # type: ignore[call-arg]
+
+
+class RegistryConflict(MlflowException, ValueError):
+    """A write that what was decided before forbids (HTTP 409), and a ``ValueError`` (R10)."""
+
+    def __init__(self, message: str) -> None:
+        # mypy does not see MLflow's base class (pyproject.toml).
+        super().__init__(message, error_code=RESOURCE_CONFLICT)  # type: ignore[call-arg]
+
+
+def translate(error: HokusaiError) -> MlflowException:
+    """The same error as MLflow's clients and servers know it."""
+    message = str(error)
+    if isinstance(error, (ModelNotFound, TokenNotFound)):
+        return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
+    if isinstance(error, (TagsLocked, ConcurrentWrite, DamagedSeries)):
+        return RegistryConflict(message)
+    if isinstance(error, ValueError):
+        return RegistryInvalidRequest(message)
+    return MlflowException(message, error_code=INVALID_STATE)
+
+
+def without_wrong_source(error: MlflowException) -> MlflowException:
+    """The error of ``create_model_version``, where its source is at fault with that fault's code.
+
+    MLflow wraps whatever it finds wrong with a ``models:/`` source into an internal error.
+    """
+    cause = error.__cause__
+    if error.error_code != ErrorCode.Name(INTERNAL_ERROR):
+        return error
+    if isinstance(cause, MlflowException):
+        return MlflowException(error.message, error_code=ErrorCode.Value(cause.error_code))
+    if isinstance(cause, TypeError) and error.message.startswith("Unable to fetch model"):
+        return MlflowException(error.message, error_code=INVALID_PARAMETER_VALUE)  # an alias
+    return error

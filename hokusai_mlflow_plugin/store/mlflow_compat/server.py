@@ -1,0 +1,70 @@
+"""MLflow's server: its app, its store, its paths, its guard of webhooks."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import requests
+from flask import Flask
+
+
+def server_app() -> Flask:
+    """MLflow's Flask app, one object for each process."""
+    from mlflow.server import app
+
+    return app
+
+
+def server_registry_store() -> object:
+    """The registry store that this server process answers from."""
+    from mlflow.server.handlers import _get_model_registry_store
+
+    return _get_model_registry_store()
+
+
+def api_prefixes(base_path: str) -> tuple[str, str]:
+    """Where the server's REST API has a base path: for clients, and for its own web pages.
+
+    Both carry ``--static-prefix`` from MLflow 3.12 on; before, only the second.
+    """
+    from mlflow.server.handlers import _get_ajax_path, _get_rest_path
+
+    return str(_get_rest_path(base_path)), str(_get_ajax_path(base_path))
+
+
+def servable(app: Flask) -> Any:
+    """The app as the web server wants it: uvicorn speaks ASGI, the others WSGI."""
+    if os.environ.get("_MLFLOW_SGI_NAME") != "uvicorn":
+        return app
+    from mlflow.server.fastapi_app import create_fastapi_app
+
+    return create_fastapi_app(app)
+
+
+def webhook_session(url: str, *, allow_private: bool) -> requests.Session:
+    """A session for posting to a webhook, under MLflow's guard against server-side forgery.
+
+    Args:
+        url: Where it will post.
+        allow_private: Whether the address may be private; then the guard is left out.
+
+    Raises:
+        MlflowException: The guard refuses the address.
+    """
+    session = requests.Session()
+    session.trust_env = False  # no proxy and no credentials from the environment
+    if allow_private:
+        return session
+    from mlflow.utils.validation import _validate_webhook_url
+
+    # It takes https only; whether http will do is the settings' business.
+    _validate_webhook_url("https://" + url.partition("://")[2])
+    try:
+        # Checks the address that each connection really has (MLflow 3.10 has no such adapter).
+        from mlflow.webhooks.ssrf import SSRFProtectedHTTPAdapter
+    except ImportError:
+        return session
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, SSRFProtectedHTTPAdapter())
+    return session
