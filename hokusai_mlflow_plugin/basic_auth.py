@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services.queries.visibility import MayRead
+from hokusai_mlflow_plugin.services.visibility import MayRead
 from hokusai_mlflow_plugin.store.mlflow_compat import authentication
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.blueprint import rules

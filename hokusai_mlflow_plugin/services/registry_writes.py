@@ -1,20 +1,20 @@
-"""Checking, indexing and deciding on what one registry write did.
+"""What one registry write means: checked, decided on, indexed and rewarded, in this order.
 
 One code path for every write: the listener says which versions and models a flush touched, and
-this re-reads them in the same transaction, refuses what breaks the rules, and brings the token
-index in line. Source: design R4 to R7, R10 and section 4.
+this re-reads them in the same transaction and takes each through the subjects once (R4
+to R7, R10).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone import series_heads
 from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
-from hokusai_mlflow_plugin.db.deltaone.series_heads import Surroundings
+from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead, Surroundings
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
@@ -38,62 +38,15 @@ from hokusai_mlflow_plugin.domain.tags import (
     token_tags,
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
+from hokusai_mlflow_plugin.services.changes import Changes
 from hokusai_mlflow_plugin.services.deltaone import tag_locks
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.policy import findings
-from hokusai_mlflow_plugin.settings import Policy
+from hokusai_mlflow_plugin.services.rewards import ledger
+from hokusai_mlflow_plugin.settings import Policy, Settings
 
 _SHOWN_VERSIONS = 5
-
-
-@dataclass(frozen=True)
-class CreatedVersion:
-    """A version that the flush inserted, with all its tags."""
-
-    version: Version
-    tags: Mapping[str, str]
-
-
-@dataclass
-class Changes:
-    """What one flush did, as far as the rules and the index care."""
-
-    created: list[CreatedVersion] = field(default_factory=list)
-    retagged: dict[VersionId, set[str]] = field(default_factory=dict)
-    """Versions with ruled tags written or deleted, and the keys of those."""
-    deleted: set[VersionId] = field(default_factory=set)
-    staged: set[VersionId] = field(default_factory=set)
-    """Live versions that were given a stage."""
-    created_models: set[ModelId] = field(default_factory=set)
-    deleted_models: set[ModelId] = field(default_factory=set)
-    reduced_models: set[ModelId] = field(default_factory=set)
-    """Models that lost a tag or an alias of any kind, or a version's."""
-    renamed: list[tuple[ModelId, str]] = field(default_factory=list)
-    retagged_models: set[ModelId] = field(default_factory=set)
-    """Models whose own token tag was written."""
-
-    taken_over: list[tuple[ModelId, str]] = field(default_factory=list)
-    """Ruled tags of models whose row a similar key took over (MySQL)."""
-
-    def __bool__(self) -> bool:
-        return any(vars(self).values())
-
-    @property
-    def needs_lock(self) -> bool:
-        return bool(self.locked_fully or self.locked)
-
-    @property
-    def locked_fully(self) -> set[ModelId]:
-        """Models that no version may be created of meanwhile."""
-        return (self.retagged_models | self.deleted_models) - self.created_models
-
-    @property
-    def locked(self) -> set[ModelId]:
-        """Models of which nothing may be changed meanwhile that is there already."""
-        versions = (*self.retagged, *self.deleted, *self.staged)
-        models = {key.model for key in versions} | self.reduced_models
-        return models - self.locked_fully - self.created_models
 
 
 def lock(connection: Connection, changes: Changes) -> None:
@@ -131,58 +84,70 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         violation = Violation(tag, "tag_key_respelt", message)
         raise TagsRefused([violation], f"Registered model {shown(model.name)}")
     for model in sorted(changes.retagged_models):
-        _apply_model(connection, judge, model)
+        _write_model(connection, judge, model)
     for created in changes.created:
-        _judge_write(connection, judge, created.version, Write(created.tags, created=True))
+        _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
-        _apply_retagged(connection, judge, key, changes.retagged[key])
+        _write_tags(connection, judge, key, changes.retagged[key])
 
 
-def _apply_retagged(
-    connection: Connection, judge: Judge, key: VersionId, written: set[str]
-) -> None:
+def _write_tags(connection: Connection, judge: Judge, key: VersionId, written: set[str]) -> None:
     version = live_versions.read_version(connection, key)
     if version is None:
         return
     tags = live_versions.read_tags(connection, version.id, RULED_TAGS)
     write = Write(tags, written, was_tokenised=version.indexed is not None)
-    _judge_write(connection, judge, version, write)
+    _write_version(connection, judge, version, write)
 
 
-def _judge_write(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
-    """Apply a write or refuse it; under the audit policy put the refusal on record instead."""
+def _write_version(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
+    """Take a version through the subjects; under the audit policy a refusal goes on record."""
     audited = judge.settings.policy is Policy.AUDIT
     try:
-        _apply(connection, judge, version, write)
+        checked = _check(connection, judge.settings, version, write)
+        decision_id = _decide(connection, judge, version, write, checked)
     except (TagsRefused, TagsLocked) as refusal:
         if not audited:
             raise
         index_rows.remove(connection, version.id)
         findings.record(connection, version.id, version.creation_time_ms, refusal)
         judge.let_pass(version.id, refusal)
-    else:
-        if audited:
-            finding_rows.remove(connection, version.id)
+        return
+    if checked.tags is not None:
+        index_rows.put(connection, version, checked.tags, decision_id)
+    elif version.indexed is not None:
+        index_rows.remove(connection, version.id)
+    if audited:
+        finding_rows.remove(connection, version.id)
 
 
-def _apply(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
-    taken: Sequence[PastDecision] = ()
+@dataclass(frozen=True)
+class _Checked:
+    """A version whose tags break no rule, with what was read to find that out."""
+
+    tags: TokenTags | None
+    """None where it is not tokenised."""
+    head: SeriesHead | None
+    past: Sequence[PastDecision]
+
+
+def _check(connection: Connection, settings: Settings, version: Version, write: Write) -> _Checked:
+    """Check a version's tags by all rules.
+
+    Raises:
+        TagsRefused: They break one.
+        TagsLocked: A reward rests on a tag that is written.
+    """
+    past: Sequence[PastDecision] = ()
     if not write.created:
-        taken = tag_locks.unlocked_history(connection, version, write, _subject(version.id))
+        past = tag_locks.unlocked_history(connection, version, write, _subject(version.id))
     surroundings = _surroundings(connection, version, write.tags)
     context = Context(
-        surroundings.model_token,
-        judge.settings.catalogue,
-        judge.settings.policy is Policy.STRICT,
+        surroundings.model_token, settings.catalogue, settings.policy is Policy.STRICT
     )
     if violations := check_write(write, context):
         raise TagsRefused(violations, _subject(version.id))
-    valid = token_tags(write.tags, context)
-    if valid is not None:
-        decision_id = _decision(connection, judge, version, write, valid, surroundings, taken)
-        index_rows.put(connection, version, valid, decision_id)
-    elif version.indexed is not None:
-        index_rows.remove(connection, version.id)
+    return _Checked(token_tags(write.tags, context), surroundings.head, past)
 
 
 def _surroundings(
@@ -195,24 +160,23 @@ def _surroundings(
     return series_heads.read_surroundings(connection, version.id.model, series)
 
 
-def _decision(
-    connection: Connection,
-    judge: Judge,
-    version: Version,
-    write: Write,
-    tags: TokenTags,
-    surroundings: Surroundings,
-    taken: Sequence[PastDecision],
+def _decide(
+    connection: Connection, judge: Judge, version: Version, write: Write, checked: _Checked
 ) -> str | None:
-    """The id of the decision in force after the write."""
-    written = DIRECTION_TAG in write.written
+    """The id of the decision in force after the write; a DeltaOne leaves its reward event."""
+    tags, written = checked.tags, DIRECTION_TAG in write.written
+    if tags is None:
+        return None
     if version.indexed and not needs_decision(version.indexed, tags, direction_written=written):
         return version.indexed.decision_id
-    moved = any(each.series.workspace != version.id.workspace for each in taken)
-    return decide_version(connection, judge, version, tags, surroundings.head, moved=moved)
+    moved = any(each.series.workspace != version.id.workspace for each in checked.past)
+    decision = decide_version(connection, judge, version, tags, checked.head, moved=moved)
+    if decision.earned_over is not None:
+        ledger.append(connection, version, tags, decision.row, decision.earned_over)
+    return decision.id
 
 
-def _apply_model(connection: Connection, judge: Judge, model: ModelId) -> None:
+def _write_model(connection: Connection, judge: Judge, model: ModelId) -> None:
     try:
         _check_model(connection, model)
     except TagsRefused as refusal:

@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
 from hokusai_mlflow_plugin.domain.tags import RULED_TAGS
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import registry_writes
-from hokusai_mlflow_plugin.services.registry_writes import Changes, CreatedVersion
+from hokusai_mlflow_plugin.services.changes import Changes, CreatedVersion
 from hokusai_mlflow_plugin.store import registry_log
 from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     DEFAULT_WORKSPACE,

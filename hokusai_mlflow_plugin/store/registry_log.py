@@ -19,9 +19,9 @@ from sqlalchemy import event
 
 from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, TagsLocked, TagsRefused
+from hokusai_mlflow_plugin.services.changes import Changes
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.policy.findings import codes_of
-from hokusai_mlflow_plugin.services.registry_writes import Changes
 from hokusai_mlflow_plugin.store.mlflow_compat.authentication import authenticated_user
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 

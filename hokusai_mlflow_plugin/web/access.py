@@ -13,7 +13,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
-from hokusai_mlflow_plugin.services.queries.visibility import EVERYTHING, MayRead, Visible
+from hokusai_mlflow_plugin.services.visibility import EVERYTHING, MayRead, Visible
 
 
 class Rule(Enum):

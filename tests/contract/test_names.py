@@ -159,8 +159,8 @@ def test_client_names():
 def test_sgi_name(sgi):
     """MLflow tells its workers which web server runs them; only uvicorn gets an ASGI app."""
     code = (
-        "from hokusai_mlflow_plugin.store.mlflow_compat import database as c; "
-        "print(type(c.servable(c.server_app())).__name__)"
+        "from hokusai_mlflow_plugin.store.mlflow_compat import server; "
+        "print(type(server.servable(server.server_app())).__name__)"
     )
     environ = {**os.environ, "_MLFLOW_SGI_NAME": sgi}
     done = subprocess.run(

@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows
 from hokusai_mlflow_plugin.db.schema.tables import metadata
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
-from hokusai_mlflow_plugin.services.queries.visibility import Visible
+from hokusai_mlflow_plugin.services.visibility import Visible
 
 # MLflow's tables for models, and those of ours that grow with the registry. SQLite's plans name a
 # table by its alias.

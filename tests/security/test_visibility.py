@@ -17,7 +17,7 @@ from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
-from hokusai_mlflow_plugin.services.queries.visibility import Visible, fill
+from hokusai_mlflow_plugin.services.visibility import Visible, fill
 
 MODELS = [f"model-{number:02}" for number in range(12)]
 READABLE = {name for name in MODELS if int(name[-2:]) % 4 == 3}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -37,10 +39,28 @@ from hokusai_mlflow_plugin.services.deltaone.evidence import (
     require_evidence,
 )
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
-from hokusai_mlflow_plugin.services.rewards import ledger
 from hokusai_mlflow_plugin.settings import Settings
 
 _MAX_SWAPS = 50
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision that was recorded in this transaction."""
+
+    row: Mapping[str, Any]
+    """As ``hokusai_decisions`` has it."""
+    head: SeriesHead | None
+    """The head that the version was measured against."""
+
+    @property
+    def id(self) -> str:
+        return str(self.row["decision_id"])
+
+    @property
+    def earned_over(self) -> SeriesHead | None:
+        """The head over which it is a DeltaOne; None where it is none."""
+        return self.head if self.row["outcome"] == Outcome.ACHIEVED.value else None
 
 
 def decide_version(
@@ -51,8 +71,8 @@ def decide_version(
     head: SeriesHead | None,
     *,
     moved: bool = False,
-) -> str:
-    """Decide on a version, record the decision, and leave an event for a DeltaOne.
+) -> Decision:
+    """Decide on a version, move the head where it is better, and record the decision.
 
     Args:
         connection: The connection of the write's transaction.
@@ -61,9 +81,6 @@ def decide_version(
         tags: Its valid token tags.
         head: The head of its series as read in this transaction.
         moved: Whether it was decided on in another workspace, and then moved here.
-
-    Returns:
-        The id of the new decision.
 
     Raises:
         TagsRefused: Run evidence is required and missing or different.
@@ -92,10 +109,7 @@ def decide_version(
     row = _row(version, tags, candidate, verdict, head, finding, decision_id)
     decision_log.record_decision(connection, row)
     judge.heard(row)
-    if verdict.outcome is Outcome.ACHIEVED:
-        assert head is not None  # noqa: S101  # nothing is achieved without a head
-        ledger.append(connection, version, tags, row, head)
-    return decision_id
+    return Decision(row, head)
 
 
 def _begin_with_past(
@@ -207,7 +221,7 @@ def _row(
     head: SeriesHead | None,
     finding: Finding,
     decision_id: str,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     compared = head is not None and verdict.improvement is not None
     return {
         "workspace": version.id.workspace,

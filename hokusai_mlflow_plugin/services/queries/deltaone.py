@@ -14,7 +14,7 @@ from hokusai_mlflow_plugin.db.index import token_pages
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest, ModelNotFound
-from hokusai_mlflow_plugin.services.queries.visibility import EVERYTHING, Visible
+from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
 

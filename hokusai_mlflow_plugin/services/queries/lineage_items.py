@@ -19,7 +19,7 @@ from hokusai_mlflow_plugin.domain.lineage import (
     parent_of,
 )
 from hokusai_mlflow_plugin.services.queries.deltaone import decision_json
-from hokusai_mlflow_plugin.services.queries.visibility import Visible
+from hokusai_mlflow_plugin.services.visibility import Visible
 
 MAX_ANCESTOR_DEPTH = 32
 MAX_ANCESTORS = 1000

@@ -20,8 +20,8 @@ from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
     require_max_results,
 )
-from hokusai_mlflow_plugin.services.queries.visibility import EVERYTHING, Visible
 from hokusai_mlflow_plugin.services.tokens import token_summaries
+from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
 

@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.index import token_pages
-from hokusai_mlflow_plugin.services.queries import lineage_items, pagination, visibility
+from hokusai_mlflow_plugin.services import visibility
+from hokusai_mlflow_plugin.services.queries import lineage_items, pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
     require_max_results,
 )
 from hokusai_mlflow_plugin.services.queries.tokens import require_token_id
-from hokusai_mlflow_plugin.services.queries.visibility import EVERYTHING, Visible
+from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.deltaone import decision_log
 from hokusai_mlflow_plugin.db.tokens import token_totals, totals_by_model
-from hokusai_mlflow_plugin.services.queries import reward_events
-from hokusai_mlflow_plugin.services.queries.visibility import Visible
+from hokusai_mlflow_plugin.services.rewards.improvements import improvements_by_address
+from hokusai_mlflow_plugin.services.visibility import Visible
 
 Json = dict[str, Any]
 
@@ -84,9 +84,9 @@ def contributors(
     else:
         by_model = totals_by_model.contributors_by_model(connection, workspace, token_id)
         people = _by_address(row for row in by_model if row["name"] in visible)
-    improvements = reward_events.improvements_by_address(connection, workspace, token_id, visible)
+    achieved = improvements_by_address(connection, workspace, token_id, visible)
     for person in people:
-        person["improvements"] = improvements.get(person["contributor_address"], [])
+        person["improvements"] = achieved.get(person["contributor_address"], [])
     return people
 
 

@@ -8,8 +8,7 @@ from sqlalchemy import text
 from support.refusals import unchanged
 from support.registry import METRIC, TOKEN, VALUE, create_version, token_tags
 
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
-from hokusai_mlflow_plugin.services.queries import tag_validation
+from hokusai_mlflow_plugin.services.queries.tag_validation import validate_tags
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
 
 A = "0x" + 40 * "a"
@@ -142,12 +141,17 @@ def test_unknown_question(store):
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
+def validated(store, tags):
+    listed = [{"key": key, "value": value} for key, value in tags.items()]
+    return store.ask(validate_tags, tags=listed)
+
+
 def test_validation_writes_nothing(store):
     """``tags/validate`` tells what a registration would be refused for, and changes nothing."""
     with unchanged(store):
-        good = tag_validation.validate_tags(token_tags(), BUILT_IN)
-        bad = tag_validation.validate_tags({TOKEN: "img_001", VALUE: "nan"}, BUILT_IN)
-        too_good = tag_validation.validate_tags(token_tags(benchmark_value="1.7"), BUILT_IN)
+        good = validated(store, token_tags())
+        bad = validated(store, {TOKEN: "img_001", VALUE: "nan"})
+        too_good = validated(store, token_tags(benchmark_value="1.7"))
     assert good == {"valid": True, "violations": []}
     assert bad["valid"] is False
     assert [(v["key"], v["code"]) for v in bad["violations"]] == [

@@ -1,0 +1,58 @@
+"""What one flush of a session did to the registry, as far as the rules and the index care."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hokusai_mlflow_plugin.db.index.live_versions import Version
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
+
+
+@dataclass(frozen=True)
+class CreatedVersion:
+    """A version that the flush inserted, with all its tags."""
+
+    version: Version
+    tags: Mapping[str, str]
+
+
+@dataclass
+class Changes:
+    """What one flush did, as far as the rules and the index care."""
+
+    created: list[CreatedVersion] = field(default_factory=list)
+    retagged: dict[VersionId, set[str]] = field(default_factory=dict)
+    """Versions with ruled tags written or deleted, and the keys of those."""
+    deleted: set[VersionId] = field(default_factory=set)
+    staged: set[VersionId] = field(default_factory=set)
+    """Live versions that were given a stage."""
+    created_models: set[ModelId] = field(default_factory=set)
+    deleted_models: set[ModelId] = field(default_factory=set)
+    reduced_models: set[ModelId] = field(default_factory=set)
+    """Models that lost a tag or an alias of any kind, or a version's."""
+    renamed: list[tuple[ModelId, str]] = field(default_factory=list)
+    retagged_models: set[ModelId] = field(default_factory=set)
+    """Models whose own token tag was written."""
+
+    taken_over: list[tuple[ModelId, str]] = field(default_factory=list)
+    """Ruled tags of models whose row a similar key took over (MySQL)."""
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+    @property
+    def needs_lock(self) -> bool:
+        return bool(self.locked_fully or self.locked)
+
+    @property
+    def locked_fully(self) -> set[ModelId]:
+        """Models that no version may be created of meanwhile."""
+        return (self.retagged_models | self.deleted_models) - self.created_models
+
+    @property
+    def locked(self) -> set[ModelId]:
+        """Models of which nothing may be changed meanwhile that is there already."""
+        versions = (*self.retagged, *self.deleted, *self.staged)
+        models = {key.model for key in versions} | self.reduced_models
+        return models - self.locked_fully - self.created_models
