@@ -1,6 +1,6 @@
 """The token-aware model registry in Python.
 
-Source: specification sections "Usage Guide" and "API Reference", design section 3.
+Source: specification sections "Usage Guide" and "API Reference".
 """
 
 from __future__ import annotations

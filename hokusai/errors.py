@@ -1,6 +1,6 @@
 """What the client raises, and the translation of what MLflow and the rules raise.
 
-Source: design R6.
+Source: R6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The improvement history of a model: a list, a table, a picture.
 
-Source: specification section "Model Lineage Tracking", design R12.
+Source: specification section "Model Lineage Tracking", R12.
 """
 
 from __future__ import annotations

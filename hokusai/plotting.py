@@ -1,7 +1,4 @@
-"""The picture of a lineage.
-
-Source: design section 3, ``Lineage.plot()``. Needs matplotlib, which MLflow brings.
-"""
+"""The picture of a lineage. Needs matplotlib, which MLflow brings."""
 
 from __future__ import annotations
 

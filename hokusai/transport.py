@@ -1,6 +1,6 @@
 """How the client asks a registry: over REST, or through the store in this process.
 
-Both give the same answers to the same routes (design section 3).
+Both give the same answers to the same routes.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@
     [metrics.accuracy]
     threshold = "0.02"      # the rest stays as it is built in
 
-Source: design R8.
+Source: R8.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Settings of the server: environment variables ``HOKUSAI_*``, parsed once.
-
-Source: design section 3.
-"""
+"""Settings of the server: environment variables ``HOKUSAI_*``, parsed once."""
 
 from __future__ import annotations
 

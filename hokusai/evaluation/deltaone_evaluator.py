@@ -1,7 +1,7 @@
 """DeltaOne: whether a model improved by at least one percentage point.
 
 Both functions read what the registry decided when the version was written. Asking changes nothing,
-however often. Source: specification section "Integration with DeltaOne", design R9 and R10.
+however often. Source: specification section "Integration with DeltaOne", R9 and R10.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The command line, ``hokusai-mlflow``.
-
-Source: design section 3.
-"""
+"""The command line, ``hokusai-mlflow``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Who is rewarded for a version.
 
-Source: design R11, and for several contributors the tag ``contributors``: a JSON list of objects
+Source: R11, and for several contributors the tag ``contributors``: a JSON list of objects
 with ``address`` and ``weight``, the weights being basis points that sum to 10,000.
 """
 

@@ -1,7 +1,4 @@
-"""How a reward event travels to the reward service.
-
-Source: design section 4 ("the outbox with its delivery log").
-"""
+"""How a reward event travels to the reward service."""
 
 from __future__ import annotations
 

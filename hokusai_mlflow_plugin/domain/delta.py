@@ -1,6 +1,6 @@
 """DeltaOne: whether a value improves enough on the head of its series.
 
-Source: design R9 and R10. All arithmetic is on exact decimals.
+Source: R9 and R10. All arithmetic is on exact decimals.
 """
 
 from __future__ import annotations

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Violation:
-    """One fault of one tag: its key, a code for programs, a sentence for people.
-
-    Source: design section 3, ``tags/validate``.
-    """
+    """One fault of one tag: its key, a code for programs, a sentence for people."""
 
     key: str
     code: str
@@ -48,7 +45,7 @@ class TokenNotFound(HokusaiError, LookupError):
 class TagsRefused(HokusaiError, ValueError):
     """A write would break the tag rules; every fault found is in one message.
 
-    Source: design R6.
+    Source: R6.
     """
 
     def __init__(self, violations: Sequence[Violation], subject: str = "") -> None:

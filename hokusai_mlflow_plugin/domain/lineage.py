@@ -1,6 +1,6 @@
 """Which version a version improves on.
 
-Source: design R12.
+Source: R12.
 """
 
 from __future__ import annotations

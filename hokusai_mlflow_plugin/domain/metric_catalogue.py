@@ -1,6 +1,6 @@
 """What the registry knows of each metric: which way is better, in what unit, within what bounds.
 
-Source: design R8, specification section "Consistent Metric Names".
+Source: R8, specification section "Consistent Metric Names".
 """
 
 from __future__ import annotations

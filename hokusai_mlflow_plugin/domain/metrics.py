@@ -1,6 +1,6 @@
 """Benchmark metric names.
 
-Source: design R3. The alphabet and the path rule are those of MLflow's own metric names, so that
+Source: R3. The alphabet and the path rule are those of MLflow's own metric names, so that
 a benchmark metric can be compared with the metric that a run logged.
 """
 

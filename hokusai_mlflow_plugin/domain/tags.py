@@ -1,6 +1,6 @@
 """What the tags of one model version add up to.
 
-Source: design R4 to R6, R8 and R11.
+Source: R4 to R6, R8 and R11.
 """
 
 from __future__ import annotations

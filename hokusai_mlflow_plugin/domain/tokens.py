@@ -1,6 +1,6 @@
 """Token ids.
 
-Source: design R1, specification section "Token ID Conventions".
+Source: R1, specification section "Token ID Conventions".
 """
 
 from __future__ import annotations

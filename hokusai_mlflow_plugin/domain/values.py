@@ -1,6 +1,6 @@
 """Benchmark values: exact decimals, never floats.
 
-Source: design R2.
+Source: R2.
 """
 
 from __future__ import annotations

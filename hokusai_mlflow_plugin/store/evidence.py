@@ -1,6 +1,6 @@
 """What the tracking server knows of a run's metric.
 
-Source: design R10, ``evidence``. Read straight from the tracking database: one statement, on the
+Source: R10, ``evidence``. Read straight from the tracking database: one statement, on the
 write's own connection where tracking and registry share a database.
 """
 

@@ -1,6 +1,6 @@
 """``ModelRegistry`` gives the same answers over REST and in process.
 
-Source: specification sections "Usage Guide" and "API Reference", design section 3.
+Source: specification sections "Usage Guide" and "API Reference".
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Our routes on a live server: every name that MLflow takes, and MLflow's errors.
-
-Source: design section 3.
-"""
+"""Our routes on a live server: every name that MLflow takes, and MLflow's errors."""
 
 from __future__ import annotations
 

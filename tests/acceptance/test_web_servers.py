@@ -1,7 +1,4 @@
-"""The plugin under each web server that MLflow runs, and its refusal to start unenforced.
-
-Source: design section 3, "Server".
-"""
+"""The plugin under each web server that MLflow runs, and its refusal to start unenforced."""
 
 from __future__ import annotations
 

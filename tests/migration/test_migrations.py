@@ -1,4 +1,4 @@
-"""The project's own Alembic history, beside MLflow's (design section 4)."""
+"""The project's own Alembic history, beside MLflow's."""
 
 from __future__ import annotations
 

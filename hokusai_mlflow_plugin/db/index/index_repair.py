@@ -1,6 +1,6 @@
 """The SQL with which the token index is repaired while servers write to the registry.
 
-Source: design R7.
+Source: R7.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The queries of lineage: versions of one model in order, and versions by their keys.
 
-Source: design R12.
+Source: R12.
 """
 
 from __future__ import annotations

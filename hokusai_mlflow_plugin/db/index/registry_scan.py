@@ -1,7 +1,7 @@
 """Reading the whole registry in key order, a bounded span at a time.
 
 Every statement on a large table is a range of a primary key that each supported MLflow has.
-Source: design R7 and R13.
+Source: R7 and R13.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Running the project's migrations under a lock, and knowing where a database stands.
 
-Source: design section 4. MLflow's tables and its own version table are never touched.
+MLflow's tables and its own version table are never touched.
 """
 
 from __future__ import annotations

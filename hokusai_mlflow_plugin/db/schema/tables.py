@@ -1,6 +1,6 @@
 """The project's own tables.
 
-No foreign key leads to MLflow's tables: it would block MLflow's migrations (design section 4).
+No foreign key leads to MLflow's tables: it would block MLflow's migrations.
 ``workspace`` leads every key and index.
 """
 

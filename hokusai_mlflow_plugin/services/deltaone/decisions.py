@@ -1,6 +1,6 @@
 """Deciding on a tokenised version, in the transaction that makes it one.
 
-Source: design R9 and R10. The head of a series moves by compare-and-swap: of two writers that race
+Source: R9 and R10. The head of a series moves by compare-and-swap: of two writers that race
 in one series, the second sees that the head has moved and decides again, against the new one.
 """
 

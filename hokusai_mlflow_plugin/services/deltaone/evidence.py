@@ -1,6 +1,7 @@
 """What the tracking server knows of a value that a version claims.
 
-Source: design R10 and R14."""
+Source: R10 and R14.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Heads for data from before the plugin: the best value found, and nothing is paid for it.
 
-Source: design R13.
+Source: R13.
 """
 
 from __future__ import annotations

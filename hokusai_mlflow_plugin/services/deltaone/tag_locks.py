@@ -1,6 +1,6 @@
 """Tags that a reward rests on cannot change any more.
 
-Source: design R10.
+Source: R10.
 """
 
 from __future__ import annotations

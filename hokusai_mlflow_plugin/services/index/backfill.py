@@ -1,6 +1,6 @@
 """Taking over a registry that already holds tagged versions: index them, begin their series.
 
-Nothing is paid for the past: each series begins with the best value found. Source: design R13.
+Nothing is paid for the past: each series begins with the best value found. Source: R13.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Comparing the token index with the tags that it is derived from, and repairing it.
 
-On a database that the plugin is new to, repairing it is the backfill. Source: design R7 and R13.
+On a database that the plugin is new to, repairing it is the backfill. Source: R7 and R13.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading the whole registry as the rules see it, a batch at a time.
 
-Source: design R7 and R13.
+Source: R7 and R13.
 """
 
 from __future__ import annotations

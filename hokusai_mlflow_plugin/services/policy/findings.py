@@ -1,6 +1,6 @@
 """The audit policy: nothing is refused, and what would have been is on record until it conforms.
 
-Source: design R5.
+Source: R5.
 """
 
 from __future__ import annotations

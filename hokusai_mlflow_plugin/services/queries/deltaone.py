@@ -1,7 +1,4 @@
-"""Reading what was decided; asking changes nothing.
-
-Source: design section 3, ``deltaone/detect`` and the shape of a decision.
-"""
+"""Reading what was decided; asking changes nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Versions with their parents and ancestors, as JSON-ready dictionaries.
 
-Source: design R12 and section 3.
+Source: R12.
 """
 
 from __future__ import annotations

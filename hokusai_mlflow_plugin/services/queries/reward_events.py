@@ -1,7 +1,4 @@
-"""Reading the reward ledger: the feed, and who earned what.
-
-Source: design section 3, ``reward-events/list`` and ``tokens/get``.
-"""
+"""Reading the reward ledger: the feed, and who earned what."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Tokens, as JSON-ready dictionaries.
 
 The REST routes and the in-process client give the same answers because both come from here.
-Source: design section 3.
 """
 
 from __future__ import annotations

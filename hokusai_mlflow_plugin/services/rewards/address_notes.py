@@ -1,6 +1,6 @@
 """What is worth noting about a contributor's address.
 
-Source: design R11: a wrong EIP-55 checksum is noted, not refused.
+Source: R11: a wrong EIP-55 checksum is noted, not refused.
 """
 
 from __future__ import annotations

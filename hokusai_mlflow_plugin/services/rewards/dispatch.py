@@ -2,7 +2,6 @@
 
 Never inside a registry transaction: events wait in the database, and any number of dispatchers
 deliver them. An event keeps its id on every attempt, so that the receiver can leave out repeats.
-Source: design section 4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ledger of reward events: one for each DeltaOne, numbered without gaps, chained by hash.
 
-Source: design sections 3 and 4. The event is written in the transaction of the version that earned
-it. A writer holds the ledger's row from here to its commit, so the sequence is the commit order.
+The event is written in the transaction of the version that earned it. A writer holds the ledger's
+row from here to its commit, so the sequence is the commit order.
 """
 
 from __future__ import annotations

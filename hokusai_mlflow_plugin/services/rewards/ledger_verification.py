@@ -3,7 +3,7 @@
 Every event carries the hash of the one before it, the ledger's own row says where the chain ends,
 each event must stand for an achieved decision of its own, with the id that follows from it, each
 decision must rest on the one that set the head before, and each head must be what the last
-decision made it. Source: design section 3, ``rewards verify``.
+decision made it.
 """
 
 from __future__ import annotations

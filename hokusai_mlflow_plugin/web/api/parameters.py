@@ -1,7 +1,4 @@
-"""The parameters of each route; pydantic parses and checks them.
-
-Source: design section 3.
-"""
+"""The parameters of each route; pydantic parses and checks them."""
 
 from __future__ import annotations
 

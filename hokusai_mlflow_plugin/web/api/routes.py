@@ -1,6 +1,6 @@
 """The routes: one table, from which the blueprint and the API's description are made.
 
-A route is one entry here and one in ``services.queries.by_route``. Source: design section 3.
+A route is one entry here and one in ``services.queries.by_route``.
 """
 
 from __future__ import annotations

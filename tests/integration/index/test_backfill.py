@@ -1,4 +1,4 @@
-"""Installing on a database that already holds tagged versions (design R13)."""
+"""Installing on a database that already holds tagged versions (R13)."""
 
 from __future__ import annotations
 

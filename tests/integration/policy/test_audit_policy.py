@@ -1,4 +1,4 @@
-"""The audit policy: nothing is refused, everything is on record until it conforms (design R5)."""
+"""The audit policy: nothing is refused, everything is on record until it conforms (R5)."""
 
 from __future__ import annotations
 
