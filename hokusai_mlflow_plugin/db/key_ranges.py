@@ -40,6 +40,8 @@ def inside(connection: Connection, table: Table, span: Span) -> list[ColumnEleme
             conditions.append(tuple_(name, version) <= tuple_(*span.last))
         return conditions
     if span.after is not None:
+        # Enough beside the bounds on the name above. A comparison of rows would say the same, but
+        # MySQL and SQL Server make no index range of one.
         conditions.append(or_(name > span.after[0], version > span.after[1]))
     if span.last is not None:
         conditions.append(or_(name < span.last[0], version <= span.last[1]))

@@ -18,6 +18,8 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None
     """Insert a row, or replace the other given columns of the row that has its primary key."""
     statement = _upsert(table, connection.dialect.name, frozenset(row))
     if statement is None:
+        # SQL Server has no upsert. Nobody comes between the two statements: whoever writes a key
+        # has locked its version or its model.
         connection.execute(table.delete().where(_same_key(table, row)))
         statement = table.insert()
     connection.execute(statement, dict(row))
@@ -72,6 +74,8 @@ def _insert_if_absent(table: Table, dialect: str) -> Insert | None:
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     if dialect in ("mysql", "mariadb"):
+        # IGNORE makes warnings of other faults, too: a value too long would be cut. So only rows
+        # that were checked may come here.
         return mysql.insert(table).prefix_with("IGNORE")
     return None
 

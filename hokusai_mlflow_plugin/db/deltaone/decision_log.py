@@ -12,6 +12,8 @@ from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series
 from hokusai_mlflow_plugin.domain.delta import Outcome
 
+# Two aliases: a decision is shown with the one that it was measured against, so a query has the
+# table twice.
 decided = decisions.alias("decided")
 baseline = decisions.alias("baseline")
 
@@ -71,6 +73,7 @@ def history(
             decided.c.version == version.version,
             decided.c.creation_time == creation_time_ms,
         )
+        # The id settles the order of decisions of one millisecond: it is the same each time.
         .order_by(decided.c.decided_time.desc(), decided.c.decision_id)
     )
     return connection.execute(query).mappings().all()

@@ -31,6 +31,7 @@ def token_after(connection: Connection, workspace: str, after: str, row_count: i
         select(token_index.c.token_id)
         .where(token_index.c.workspace == workspace, token_index.c.token_id > after)
         .order_by(token_index.c.token_id)
+        # A batch ends between two tokens: the best value of a series has to be sought in all of it.
         .offset(row_count - 1)
         .limit(1)
     )
@@ -59,6 +60,7 @@ def read_values(
         .select_from(token_index.outerjoin(tag, is_direction))
         .where(token_index.c.workspace == workspace, token_index.c.token_id > after)
         .order_by(token_index.c.token_id, token_index.c.creation_time)
+        # Streamed: a batch ends between tokens, and one token alone can have a million versions.
         .execution_options(yield_per=_FETCH)
     )
     if last is not None:
@@ -108,6 +110,7 @@ def record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -
     connection.execute(
         token_index.update()
         .where(
+            # Not the columns' own names: SQLAlchemy keeps those for the values that an UPDATE sets.
             token_index.c.workspace == bindparam("of_workspace"),
             token_index.c.name == bindparam("of_name"),
             token_index.c.version == bindparam("of_version"),

@@ -69,6 +69,7 @@ def missing_baselines(connection: Connection, workspace: str) -> Sequence[str | 
         )
         .distinct()
     )
+    # Sorted here: databases do not agree on where NULL comes.
     return sorted(connection.scalars(query), key=lambda each: (each is None, each or ""))
 
 
@@ -147,6 +148,7 @@ def _measured_against(head: Any) -> ColumnElement[bool]:
 
 
 def _differ(told: Any, known: Any) -> ColumnElement[bool]:
+    # NULL != value is NULL, and a WHERE takes that for false: a value that was removed would pass.
     return or_(told.is_(None), told != known)
 
 

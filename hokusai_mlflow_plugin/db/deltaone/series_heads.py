@@ -76,6 +76,7 @@ def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> 
 
 def lock_series(connection: Connection, keys: Collection[SeriesId]) -> None:
     """Lock the heads of series, in one order, until the transaction ends."""
+    # In one order: two writers that lock the same two series would otherwise wait for each other.
     for key in sorted(keys):
         connection.execute(
             select(series.c.head_value).where(*of_series(series, key)).with_for_update()
@@ -128,7 +129,10 @@ def move_head(
         }
     result = connection.execute(
         series.update()
+        # The comparison of compare-and-swap. On the id, not on the value: an id is never used
+        # twice. Without it two improvements over one head would both be paid.
         .where(*of_series(series, key), series.c.head_decision_id == old_decision_id)
+        # values() would set them in the order of the table's columns, whatever that is one day.
         .ordered_values(*moved.items())
     )
     return result.rowcount == 1
@@ -155,6 +159,8 @@ _SURROUNDINGS = (
         decisions.c.creation_time,
     )
     .select_from(
+        # From the model, outer joins all the way: one row comes also where the model has no token,
+        # or the series no head. A statement for each would be two more for every tokenised write.
         registered_models.outerjoin(
             _token_tag, _tag_of(registered_models, _token_tag, TOKEN_ID_TAG)
         )

@@ -68,15 +68,17 @@ def index_row(
 def lock(connection: Connection, span: Span) -> Locks:
     """Lock a span against every write that changes ruled tags or index rows.
 
-    The registered models are locked as ``index_writes.lock_model_token`` does: no tag of theirs
-    can be written, and no version created, renamed or deleted. A model that is gone cannot be
-    locked; its index rows can, and whoever makes the model anew has to write those.
+    The registered models are locked as ``live_versions.lock_models`` does ``against_creation``: no
+    tag of theirs can be written, and no version created, renamed or deleted. A model that is gone
+    cannot be locked; its index rows can, and whoever makes the model anew has to write those.
     """
     models = (
         select(registered_models.c.name)
         .where(
             registered_models.c.workspace == span.workspace, *names(registered_models.c.name, span)
         )
+        # In the order in which writers lock models, or a rebuild and a write of two models
+        # deadlock.
         .order_by(registered_models.c.name)
         .with_for_update()
     )

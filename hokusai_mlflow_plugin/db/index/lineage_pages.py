@@ -116,6 +116,7 @@ def _model(model: ModelId) -> dict[str, Any]:
 _OF_GIVEN_MODEL = and_(
     token_index.c.workspace == bindparam("workspace"), token_index.c.name == bindparam("model")
 )
+# The page begins one version early, so that its first version's parent costs no statement.
 _PRECEDING = (
     select(token_index.c.version)
     .select_from(LIVE_INDEX)
@@ -135,6 +136,7 @@ _LINEAGE = (
     .order_by(token_index.c.version)
     .limit(LIMIT)
 )
+# Aliases: the same tables without them would be taken for those of the query around it.
 _earlier, _earlier_version = token_index.alias(), model_versions.alias()
 _PRECEDING_EACH = (
     select(_earlier.c.version)

@@ -24,6 +24,7 @@ def is_indexed_as(versions: Any, index: Any) -> ColumnElement[bool]:
     It nearly always is. PostgreSQL would take an equality for one that picks next to nothing, and
     so read all of a token's versions and sort them, for one page; of a ``CASE`` it expects half.
     """
+    # The index has 0 where MLflow has NULL: = would leave such versions out of every list.
     created = func.coalesce(versions.c.creation_time, 0)
     is_same = case((index.c.creation_time == created, true()), else_=false())
     return and_(same_version(index, versions), is_same)

@@ -73,6 +73,8 @@ def lock_models(
         found = connection.scalar(
             select(registered_models.c.name)
             .where(*of_model(registered_models, model))
+            # key_share is PostgreSQL's FOR NO KEY UPDATE. With FOR UPDATE for all, each tag written
+            # would hold up every creation of a version of its model.
             .with_for_update(key_share=not against_creation)
         )
         if found is None:
@@ -84,6 +86,8 @@ def lock_models(
 def _begin_writing(connection: Connection) -> None:
     """Take SQLite's write lock, its only one; its driver would do so no sooner than the flush."""
     if connection.dialect.name == "sqlite":
+        # Asked of the driver: SQLAlchemy counts a transaction as begun before SQLite has begun one,
+        # and a second BEGIN is an error.
         driver: Any = connection.connection.driver_connection
         if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -112,6 +116,7 @@ def read_version(connection: Connection, key: VersionId) -> Version | None:
         indexed = IndexedAs(
             row.token_id, row.benchmark_metric, row.benchmark_value, row.decision_id
         )
+    # As it is stored: MySQL finds a name in any case, and our rows have to join with MLflow's.
     exact = VersionId(key.workspace, row.name, key.version)
     return Version(exact, row.creation_time or 0, row.source, row.run_id, indexed)
 

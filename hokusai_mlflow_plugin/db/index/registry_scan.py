@@ -51,6 +51,7 @@ def workspaces(connection: Connection, *, with_index: bool) -> Sequence[str]:
     """Every workspace that has models or index rows, in order."""
     found = select(registered_models.c.workspace)
     if with_index:
+        # Index rows that are left of a workspace without models have to be found, too.
         found = select(union(found, select(token_index.c.workspace)).subquery().c.workspace)
     return sorted(connection.scalars(found.distinct()))
 
@@ -112,6 +113,8 @@ def read_tags(
         select(model_versions.c.name, model_versions.c.version, tags.c.key, tags.c.value)
         .select_from(tags.join(model_versions, same_version(tags, model_versions)))
         .where(
+            # The span twice: planners carry an equality over a join, but no range, and would read
+            # every tag of the workspace for each batch.
             *inside(connection, tags, span),
             *inside(connection, model_versions, span),
             tags.c.key.in_(sorted(keys)),

@@ -38,6 +38,7 @@ def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
     connection.execute(
         policy_findings.delete().where(
             *of_model(policy_findings, ModelId(model.workspace, new_name)),
+            # MySQL finds a name in any case: a rename that changes only case keeps its rows.
             policy_findings.c.name != model.name,
         )
     )
@@ -70,6 +71,7 @@ def read_findings(
         select(policy_findings)
         .where(
             policy_findings.c.workspace == workspace,
+            # Bounded on its own as well: no database makes an index range of the OR.
             name >= after[0],
             or_(name > after[0], version > after[1]),
             case((version == OF_MODEL, model_has_token), else_=lives & ~is_tokenised & has_token),

@@ -50,6 +50,7 @@ def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Clai
         .values(status=_SENDING, attempts=attempt, next_attempt_time=lease_until_ms)
     )
     if claimed.rowcount != 1:
+        # The other one has it now, so this look finds another row.
         return claim_next(connection, now_ms, lease_until_ms)
     connection.execute(
         delivery_attempts.insert().values(
@@ -69,6 +70,8 @@ def _lock_first(connection: Connection, now_ms: int) -> RowMapping | None:
         .where(
             other.c.workspace == deliveries.c.workspace,
             other.c.status == _SENDING,
+            # First attempts alone hold up what follows: else one event that a receiver always
+            # refuses would stop all.
             other.c.attempts == 1,
             other.c.next_attempt_time > now_ms,
         )
@@ -102,6 +105,8 @@ def _lock_repeated(connection: Connection, now_ms: int) -> RowMapping | None:
         )
         .order_by(deliveries.c.next_attempt_time, deliveries.c.workspace, deliveries.c.sequence)
         .limit(1)
+        # What another dispatcher is claiming is passed over: without it all of them would queue for
+        # one row, and then find it taken.
         .with_for_update(skip_locked=True)
     )
     return connection.execute(query).mappings().one_or_none()

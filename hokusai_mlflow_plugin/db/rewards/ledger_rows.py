@@ -34,6 +34,8 @@ def lock_ledger(
             "last_sequence": 0,
             "last_hash": first_hash,
         }
+        # A row that is not there cannot be locked. Of two first writers one inserts it, the other
+        # waits for that to be committed, and the second look locks whichever is there.
         insert_if_absent(connection, ledgers, row)
         tail = read_tail(connection, workspace, lock=True)
     assert tail is not None  # noqa: S101  # it was just written, by this writer or another

@@ -40,6 +40,7 @@ def models_of_tokens(
         follows = or_(follows, and_(token_id == last_token, name > last_name))
     query = (
         select(token_id, name, *VERSION_TOTALS)
+        # The bound on the token alone makes the index range; of the OR no database makes one.
         .where(token_index.c.workspace == workspace, token_id >= last_token, follows)
         .where(OF_LIVE_VERSION)
         .where(*of_prefix(prefix))
