@@ -72,6 +72,8 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         TagsRefused: The write breaks a rule; the caller rolls the transaction back.
         TagsLocked: It would change tags that a reward rests on.
     """
+    # Renames first: all that follows finds its rows under the new name. Then what is gone, so that
+    # nothing of it is taken for a new version's.
     for model, new_name in changes.renamed:
         index_rows.rename_model(connection, model, new_name)
         finding_rows.rename_model(connection, model, new_name)
@@ -109,6 +111,7 @@ def _write_version(connection: Connection, judge: Judge, version: Version, write
     except (TagsRefused, TagsLocked) as refusal:
         if not audited:
             raise
+        # The write stays, so its row would say what the tags do not say any more (R7).
         index_rows.remove(connection, version.id)
         findings.record(connection, version.id, version.creation_time_ms, refusal)
         judge.let_pass(version.id, refusal)
@@ -140,6 +143,7 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
     """
     past: Sequence[PastDecision] = ()
     if not write.created:
+        # Not for a new version: it has no history, and asking would cost its creation a statement.
         past = tag_locks.unlocked_history(connection, version, write, _subject(version.id))
     surroundings = _surroundings(connection, version, write.tags)
     context = Context(
@@ -164,6 +168,7 @@ def _decide(
     connection: Connection, judge: Judge, version: Version, write: Write, checked: _Checked
 ) -> str | None:
     """The id of the decision in force after the write; a DeltaOne leaves its reward event."""
+    # The index row does not hold the direction, so each write of it counts as a change.
     tags, written = checked.tags, DIRECTION_TAG in write.written
     if tags is None:
         return None

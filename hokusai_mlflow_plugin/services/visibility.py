@@ -69,5 +69,6 @@ def fill(
         if len(rows) < wanted:
             break
         start = position_of(rows[-1])
+        # All but a few rows may be hidden: small pages would be a statement each, thousands in all.
         wanted = max(wanted, _REFILL)
     return found[:count]

@@ -41,6 +41,7 @@ from hokusai_mlflow_plugin.services.deltaone.evidence import (
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.settings import Settings
 
+# Each lost swap is another writer's DeltaOne: so many in a row are a fault, not bad luck.
 _MAX_SWAPS = 50
 
 
@@ -92,9 +93,14 @@ def decide_version(
     candidate = _candidate(connection, judge.settings, version, tags, value)
     past = _past(judge, version, moved=moved)
     series = SeriesId(version.id.workspace, tags.token_id, tags.benchmark_metric)
+    # Before the swap: the head names the decision that set it.
     decision_id = str(uuid.uuid4())
+    # Values that are there already begin the series: else the first one to be decided on would, and
+    # each of them could be beaten for a reward.
     if head is None and _begin_with_past(connection, series, candidate, version.id):
         head = series_heads.read_surroundings(connection, version.id.model, series).head
+    # Compare-and-swap: where another writer has moved the head since it was read, this one decides
+    # anew against the new head. A verdict on the old one would pay for the same step twice.
     for _swap in range(_MAX_SWAPS):
         unpaid = past or _own_head(version, head)
         verdict = decide(

@@ -53,6 +53,7 @@ def begin_heads(engine: Engine, catalogue: Catalogue) -> Iterator[int]:
         How many index rows were looked at, batch by batch.
     """
     with engine.connect() as connection:
+        # Read to its end here: each batch begins a transaction of its own on this connection.
         workspaces = past_values.workspaces(connection)
         connection.rollback()
         for workspace in workspaces:
@@ -131,6 +132,8 @@ def _begin(
     decisions = {series: _decision(found, now_ms) for series, found in new.items()}
     rows = [_series(series, found, decisions[series]) for series, found in new.items()]
     past_values.begin_series(connection, rows, list(decisions.values()))
+    # Only heads that are beaten are locked: a lock for each of 100,000 series took a minute. In the
+    # order in which writers lock them, or the two deadlock.
     for series in sorted(best.keys() & heads.keys()):
         if _beats(best[series], heads[series].head_value):
             _raise(connection, series, best[series], now_ms)

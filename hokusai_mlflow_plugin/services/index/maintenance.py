@@ -92,6 +92,8 @@ def verify(
     """
     with _connect(engine, "REPEATABLE READ") as connection:
         for batch in scan(connection, catalogue, batch_size, with_index=with_index):
+            # Whoever gets the report may take long over it, and an open snapshot holds up
+            # PostgreSQL's vacuum.
             connection.rollback()
             yield _report(batch, _differences(batch))
 
@@ -102,6 +104,8 @@ def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) 
     Each batch is a transaction: interrupted and run again, it goes on to repair what still
     differs. Running servers wait for one batch at most (``index_repair.lock``).
     """
+    # Under its locks each statement must see what was committed before they were granted: a
+    # snapshot from before would put the index back to it.
     with _connect(engine, "READ COMMITTED") as connection:
         for batch in scan(connection, catalogue, batch_size, locking=True):
             differences = _differences(batch)
@@ -186,5 +190,5 @@ def _decision_in_force(
 
 def _connect(engine: Engine, isolation_level: str) -> Connection:
     if engine.dialect.name == "sqlite":
-        return engine.connect()  # see index_scan.begin
+        return engine.connect()  # see registry_scan.begin
     return engine.connect().execution_options(isolation_level=isolation_level)

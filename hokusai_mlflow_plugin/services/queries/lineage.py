@@ -46,6 +46,7 @@ def get_lineage(
     question = ("lineage", name)
     position = pagination.decode(page_token, question, (int,))
     after = 0 if position is None else int(position[0])
+    # One more than asked for: whether it comes tells if there is a next page, without counting.
     rows = lineage_pages.lineage_page(connection, model, after, max_results + 1)
     stored = rows[0]["name"] if rows else token_pages.stored_name(connection, model)
     if stored is None or stored not in visible:

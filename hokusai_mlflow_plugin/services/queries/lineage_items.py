@@ -86,9 +86,11 @@ def ancestors(
     found: list[Json] = []
     wanted = _parents_elsewhere(descendants, name, seen)
     for _generation in range(MAX_ANCESTOR_DEPTH):
+        # Sorted: where there are too many, the same ones are left out each time.
         nearest = sorted(wanted)[: MAX_ANCESTORS - len(found)]
         if not nearest:
             break
+        # Before their parents are looked up, so that a cycle ends here.
         seen |= wanted
         rows = lineage_pages.versions_by_key(connection, workspace, nearest)
         tags = lineage_pages.tags_by_key(connection, workspace, nearest)

@@ -26,6 +26,8 @@ from hokusai_mlflow_plugin.services.rewards.posting import Poster, failure
 
 _logger = logging.getLogger(__name__)
 
+# Beyond the post's own time: a lease that ends while its holder still writes down how the attempt
+# ended would have the event sent twice.
 _LEASE_MARGIN_S = 30.0
 _SUCCESS = 2
 """Hundreds of the only HTTP statuses that mean received (Standard Webhooks); no redirect does."""
@@ -101,6 +103,7 @@ class Dispatcher:
             return delivery_queue.claim_next(connection, now_ms, now_ms + lease_ms)
 
     def _attempt(self, claim: Claim) -> None:
+        # Two short transactions and none while it posts: a receiver that hangs holds no lock.
         with self._engine.connect() as connection:
             event = proven_event(connection, claim.workspace, claim.sequence)
         if event is None:

@@ -40,6 +40,8 @@ def append(
     because it never falls, so no repeat of any kind can make a second event for the same step.
     """
     workspace = version.id.workspace
+    # Held until the commit: a number that is given out before another's commit would leave a gap
+    # where that one rolls back, and readers of the feed would miss it.
     tail = ledger_rows.lock_ledger(connection, workspace, str(uuid.uuid4()), FIRST_HASH)
     step = [tags.token_id, tags.benchmark_metric, head.value]
     event = {
@@ -62,6 +64,8 @@ def append(
             "event_time": event["timestamp"],
             "token_id": event["token_id"],
             "decision_id": decision["decision_id"],
+            # Kept as text in its canonical form: a JSON column may change order and numbers, and
+            # the hash would fit no more.
             "data": rfc8785.dumps(event["data"]).decode(),
             "previous_hash": event["previous_hash"],
             "hash": digest,

@@ -67,6 +67,7 @@ class Poster:
             except Exception as error:
                 outcome.append(error)
 
+        # A daemon: a look-up of a name that hangs must not keep the process from ending.
         thread = threading.Thread(target=run, name="reward-post", daemon=True)
         thread.start()
         thread.join(self._timeout_s)

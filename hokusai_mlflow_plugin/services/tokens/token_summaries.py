@@ -36,6 +36,7 @@ def tokens(
             if row["name"] not in visible:
                 continue
             if not found or found[-1]["token_id"] != row["token_id"]:
+                # Only at the next token: the last one's other models may still follow.
                 if len(found) == count:
                     return found
                 found.append(_nothing_of(row["token_id"]))
