@@ -36,6 +36,10 @@ from hokusai_mlflow_plugin.store.session import HokusaiSession
 _PARTS = (SqlModelVersionTag, SqlRegisteredModelTag, SqlRegisteredModelAlias)
 
 
+# Two hooks, because each can do what the other cannot. Before the flush, locks: MLflow's own SQL
+# would take them in another order, and two writers deadlock. After it, rules: only then do the rows
+# hold what is to be judged. Not in after_flush_postexec: the session has forgotten by then what was
+# new, changed and deleted.
 @event.listens_for(HokusaiSession, "before_flush")
 def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object) -> None:
     changes = _changes(session)

@@ -65,6 +65,8 @@ def refused(changes: Changes, error: HokusaiError) -> None:
     )
 
 
+# A line about a transaction waits for its end: MLflow may run a write again that lost a race, and
+# what the first run decided was never taken.
 @event.listens_for(HokusaiSession, "after_commit")
 def _committed(session: HokusaiSession) -> None:
     for what, facts in session.info.pop(_HEARD, ()):

@@ -47,6 +47,7 @@ class TokenAwareRegistry:
     A mix-in, to be named before an MLflow store class.
     """
 
+    # MLflow's own 3 are not enough for a handful of writers who add versions to one model.
     CREATE_MODEL_VERSION_RETRIES = 10
     settings: Settings
 
@@ -61,6 +62,7 @@ class TokenAwareRegistry:
             evidence_source(store.engine, tracking_uri),
             backfill.taken_over_ms(store.engine),
         )
+        # Older stores of MLflow know no read replica.
         read_engine = getattr(store, "read_engine", None)
         store.ManagedSessionMaker = managed_session_maker(
             session_maker(store.engine, judge),

@@ -57,6 +57,8 @@ C = TypeVar("C", bound=type)
 
 def is_lost_race(error: BaseException) -> bool:
     """Whether a write failed because another was faster, and may succeed when begun again."""
+    # MLflow's session turns what a database says into errors of its own; the cause still tells a
+    # lost race from a wrong request.
     cause = error.__cause__ if isinstance(error, MlflowException) else error
     lost = isinstance(cause, (ConcurrentWrite, IntegrityError, StaleDataError))
     return lost or is_deadlock(cause)

@@ -56,6 +56,7 @@ def count_requests(app: Flask, endpoint_prefix: str, outbox_age: OutboxAge) -> O
     age = Gauge(
         "hokusai_outbox_age_seconds",
         "How long the oldest reward event has waited for its delivery.",
+        # All workers look at the same outbox: added up it would be as many times as old.
         multiprocess_mode="mostrecent",
     )
 
