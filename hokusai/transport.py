@@ -50,6 +50,7 @@ class StoreTransport:
         answer: Json = self._store.answer(route, **parameters)
         return answer
 
+    # In process there is one way to ask; GET and POST are HTTP's.
     post = get
 
 
@@ -67,6 +68,8 @@ class RestTransport:
         return self._request("POST", route, json=parameters)
 
     def _request(self, method: str, route: str, **arguments: Any) -> Json:
+        # MLflow's own requests do so, too. A server without workspaces ignores the header that
+        # names one, and would answer from its only one.
         require_workspace_support(self._store)
         credentials = self._store.get_host_creds()
         response = http_request(credentials, ROOT + route, method, **arguments)

@@ -21,6 +21,7 @@ context.configure(
     target_metadata=metadata,
     version_table=VERSION_TABLE,
     include_name=include_name,
+    # SQLite can hardly alter a table: Alembic copies it there instead.
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -168,6 +168,8 @@ def dispatch(database_uri: str | None, once: bool, interval: float) -> None:
             try:
                 dispatcher.deliver_due()
                 failures = 0
+            # A database that restarts must not end a dispatcher that nobody watches; the waits
+            # grow, so that many of them do not keep it from coming up.
             except SQLAlchemyError as error:
                 wait_s = min(_MAX_BACK_OFF_S, 2.0 ** min(failures, 10))
                 failures += 1
