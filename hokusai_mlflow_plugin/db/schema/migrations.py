@@ -143,8 +143,6 @@ def _mysql_exclusive(engine: Engine) -> Iterator[Connection]:
     """
     with engine.connect() as connection:
         parameters = {"name": _LOCK_NAME, "timeout": _LOCK_TIMEOUT_S}
-        # A transaction of its own: the next one then begins with a snapshot that has in it what the
-        # process before committed under the lock.
         with connection.begin():
             got = connection.scalar(text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :timeout)"), parameters)
         if got != 1:
@@ -173,7 +171,6 @@ def _sqlite_exclusive(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.exec_driver_sql("COMMIT")
-        # After Ctrl-C, too: the connection goes back to the pool, and would keep the lock.
         except BaseException:
             connection.exec_driver_sql("ROLLBACK")
             raise
