@@ -1,4 +1,4 @@
-"""R10, evidence: what the tracking server knows of a claimed value."""
+"""R10 and R14: what the tracking server knows of a claimed value."""
 
 from __future__ import annotations
 
