@@ -11,7 +11,7 @@ PIP := -m pip --disable-pip-version-check install -qq
 EXTRAS := postgres,mysql
 MANIFESTS := pyproject.toml Makefile
 
-.PHONY: help serve test lint demo wheel-test test-oldest constraints bench bench-full clean
+.PHONY: help serve test lint demo picture wheel-test test-oldest constraints bench bench-full clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,8 +28,11 @@ lint: $(VENV)/.developed ## Check style, types and layers
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-demo: $(VENV)/.served ## Train, register and show two models on a running server (PORT=…)
+demo: $(VENV)/.served ## Train, register and show models on a running server (PORT=…)
 	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT)
+
+picture: $(VENV)/.served ## The same, and draw the README's picture anew
+	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT) docs/images/lineage.png
 
 # The smoke test runs from an empty folder in an environment that holds only the wheel.
 wheel-test: $(VENV)/.developed ## Build the wheel, and test it with the source out of reach

@@ -1,7 +1,7 @@
-"""Train two models on a running server, register them under a token, and show what it knows.
+"""Train models on a running server, register them under a token, and show what it knows of them.
 
-Usage: python examples/demo.py [URL], default http://127.0.0.1:5000. Each run makes its own model
-and token, so it can be run again.
+Usage: python examples/demo.py [URL [PICTURE.png]], default http://127.0.0.1:5000. Each run makes
+its own model and token, so it can be run again. With a file name it draws their lineage there.
 """
 
 from __future__ import annotations
@@ -19,19 +19,29 @@ import requests
 import sklearn
 from sklearn.base import ClassifierMixin
 from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hokusai.core import ModelRegistry
 
-CONTRIBUTOR = "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1"
+CONTRIBUTOR = "0x742D35Cc6634C0532925A3b844BC9e7595f5B4e1"
+MODELS = (
+    NearestCentroid(),
+    GaussianNB(),
+    make_pipeline(StandardScaler(), GaussianNB()),
+    LogisticRegression(max_iter=5000),
+    RidgeClassifier(),
+    make_pipeline(StandardScaler(), LogisticRegression()),
+)
+"""In this order they are a baseline, a DeltaOne, a worse one, too small a step, two DeltaOnes."""
 
 
-def main(url: str) -> None:
-    """Register a weak and a better model on the server, and print what it answers."""
+def main(url: str, picture: str | None = None) -> None:
+    """Register the models on the server, and print what it answers; draw it if there is a file."""
     require_server(url)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(url)
@@ -40,9 +50,8 @@ def main(url: str) -> None:
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name, token_id = f"demo-{stamp}", f"DEMO-{stamp}"
-    register(registry, name, token_id, GaussianNB())
-    better = make_pipeline(StandardScaler(), LogisticRegression())
-    register(registry, name, token_id, better, {"contributor_address": CONTRIBUTOR})
+    for model in MODELS:
+        register(registry, name, token_id, model)
 
     print(f"\nVersions of token {token_id}, newest first:")
     show(
@@ -55,7 +64,7 @@ def main(url: str) -> None:
 
     print(f"\nLineage of {name}, oldest first:")
     show(
-        ("version", "value", "decision", "improves on", "contributor"),
+        ("version", "value", "decision", "parent", "contributor"),
         [
             (
                 item.version,
@@ -68,6 +77,16 @@ def main(url: str) -> None:
         ],
     )
     print(f"\nIn the browser: {url}/#/models/{name}")
+    if picture:
+        draw(registry, name, picture)
+
+
+def draw(registry: ModelRegistry, name: str, picture: str) -> None:
+    """Draw the lineage of a model, under a name that is the same each time."""
+    axes = registry.get_model_lineage(name).plot()
+    axes.set_title(axes.get_title().replace(name, "demo"))
+    axes.figure.savefig(picture, dpi=100)
+    print(f"Drawn in {picture}")
 
 
 def register(
@@ -75,7 +94,6 @@ def register(
     name: str,
     token_id: str,
     model: ClassifierMixin,
-    tags: dict[str, str] | None = None,
 ) -> None:
     """Train and log a model with its accuracy, and register it as the next version."""
     samples, labels = load_breast_cancer(return_X_y=True)
@@ -93,7 +111,7 @@ def register(
         token_id=token_id,
         benchmark_metric="accuracy",
         benchmark_value=f"{accuracy:.4f}",
-        tags=tags,
+        tags={"contributor_address": CONTRIBUTOR},
     ).version
     print(f"Registered {name} version {version}: accuracy {accuracy:.4f}")
 
@@ -115,4 +133,5 @@ def show(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:5000")
+    arguments = dict(enumerate(sys.argv))
+    main(arguments.get(1, "http://127.0.0.1:5000").rstrip("/"), arguments.get(2))
