@@ -23,7 +23,7 @@ _INTERPRETER = """
 import json, sys
 namespace = {"__name__": "__main__"}
 for line in sys.stdin:
-    exec(compile(json.loads(line), "README.md", "exec"), namespace)
+    exec(compile(json.loads(line), "<page>", "exec"), namespace)
     print("\\0", end="", flush=True)
 """
 _VOLATILE = (
