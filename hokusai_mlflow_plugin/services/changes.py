@@ -48,7 +48,6 @@ class Changes:
     @property
     def locked_fully(self) -> set[ModelId]:
         """Models that no version may be created of meanwhile."""
-        # A model that this flush makes has no row to lock yet, and nobody else knows it.
         return (self.retagged_models | self.deleted_models) - self.created_models
 
     @property

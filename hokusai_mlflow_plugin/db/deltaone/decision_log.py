@@ -73,7 +73,6 @@ def history(
             decided.c.version == version.version,
             decided.c.creation_time == creation_time_ms,
         )
-        # The id settles the order of decisions of one millisecond: it is the same each time.
         .order_by(decided.c.decided_time.desc(), decided.c.decision_id)
     )
     return connection.execute(query).mappings().all()

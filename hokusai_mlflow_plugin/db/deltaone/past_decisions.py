@@ -43,8 +43,6 @@ def decisions_on(connection: Connection, version: Version) -> Sequence[PastDecis
             decisions.c.workspace.in_(sorted(workspaces)),
             decisions.c.name == version.id.name,
             decisions.c.version == version.id.version,
-            # Else a version that took over a deleted one's name and number would be locked by its
-            # rewards.
             decisions.c.creation_time == version.creation_time_ms,
         )
     )

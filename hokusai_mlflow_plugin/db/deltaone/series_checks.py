@@ -69,7 +69,6 @@ def missing_baselines(connection: Connection, workspace: str) -> Sequence[str | 
         )
         .distinct()
     )
-    # Sorted here: databases do not agree on where NULL comes.
     return sorted(connection.scalars(query), key=lambda each: (each is None, each or ""))
 
 

@@ -31,8 +31,6 @@ def taken_over_ms(connection: Connection) -> int:
 def note_take_over(connection: Connection, now_ms: int) -> None:
     """Put on record when older data is taken over, if there is any and it is not on record."""
     if connection.scalar(select(model_versions.c.version).limit(1)) is not None:
-        # The first time counts, also when it was interrupted: what was registered after it can
-        # earn.
         insert_if_absent(connection, state, {"key": _TAKEN_OVER, "value": str(now_ms)})
 
 

@@ -40,7 +40,6 @@ def decode(
         if len(token) > _MAX_LENGTH:
             raise ValueError("too long")
         asked, position = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        # type(), not isinstance(): JSON's true would pass for a number.
         if asked != list(question) or [type(part) for part in position] != list(types):
             raise ValueError("made for another question")
         if not all(_storable(part) for part in position):
