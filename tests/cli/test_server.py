@@ -196,7 +196,7 @@ def test_what_is_asked_for_wins(monkeypatch, given, uri, environ, workers, jobs)
         monkeypatch.setenv(name, value)
     done = run("server", "--port", str(_free_port()), "--backend-store-uri", uri, *given)
     assert done.status == 0, done
-    assert handed[len(given) + 6 :] == workers
+    assert handed[len(given) + 10 :] == workers
     assert os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == jobs
 
 
