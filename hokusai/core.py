@@ -6,12 +6,14 @@ Source: specification sections "Usage Guide" and "API Reference".
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
+from hokusai.arguments import optional_text, text, version_number
 from hokusai.bulk import register_each
 from hokusai.entities import (
     LineageVersion,
@@ -22,9 +24,17 @@ from hokusai.entities import (
 from hokusai.errors import NotTokenised, translated
 from hokusai.lineage import Lineage
 from hokusai.mlflow_compat import resolve_uris, selected
-from hokusai.registration import registration_tags, require_valid, text_tags
-from hokusai.transport import Transport, every, open_transport, store_uri
+from hokusai.new_models import new_model_undone
+from hokusai.registration import is_valid, registration_tags, require_valid
+from hokusai.transport import Transport, every, open_transport, store_uri, without_credentials
 from hokusai_mlflow_plugin.domain.tags import check_registration
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
+
+__all__ = ["ModelRegistry"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class ModelRegistry:
@@ -44,9 +54,15 @@ class ModelRegistry:
     """
 
     def __init__(self, registry_uri: str | None = None, tracking_uri: str | None = None) -> None:
-        registry_uri, self.tracking_uri = resolve_uris(registry_uri, tracking_uri)
+        registry_uri, self.tracking_uri = resolve_uris(
+            optional_text("registry_uri", registry_uri), optional_text("tracking_uri", tracking_uri)
+        )
         self.registry_uri = store_uri(registry_uri)
         """Where MLflow's own functions find the same registry: a server, or ``hokusai+…``."""
+
+    def __repr__(self) -> str:
+        uris = (without_credentials(uri) for uri in (self.registry_uri, self.tracking_uri))
+        return "ModelRegistry(registry_uri={!r}, tracking_uri={!r})".format(*uris)
 
     @translated()
     def register_tokenized_model(
@@ -55,7 +71,7 @@ class ModelRegistry:
         name: str,
         token_id: str,
         benchmark_metric: str,
-        benchmark_value: str | float,
+        benchmark_value: str | float | Decimal,
         tags: Mapping[str, Any] | None = None,
     ) -> TokenizedModel:
         """Register a model as one new version that carries a token.
@@ -70,21 +86,29 @@ class ModelRegistry:
             name: Name of the registered model; it is created where there is none.
             token_id: The token, e.g. ``IMG-001``.
             benchmark_metric: The metric that improvements are measured by.
-            benchmark_value: Its value; a number is written as ``str`` writes it.
-            tags: More tags of the version.
+            benchmark_value: Its value, as text or as a number: a float is written by its ``repr``,
+                as MLflow logs it, a Decimal with its digits; NumPy's numbers like Python's.
+            tags: More tags of the version: text, numbers, or truth values. None is refused, as it
+                would become the text "None".
 
         Returns:
             The registered model, with ``version``, ``model_version`` and ``token_id``.
 
         Raises:
-            RequestRefused: A ``ValueError`` with every fault found (R6); no version was made.
+            RequestRefused: A ``ValueError`` with every fault found; nothing was made, no registered
+                model either.
+            MlflowException: There is no such model to register, or the registry failed.
         """
+        model_uri, name = text("model_uri", model_uri), text("name", name)
         given = registration_tags(token_id, benchmark_metric, benchmark_value, tags)
         require_valid(self._transport, given)
-        with selected(self.registry_uri, self.tracking_uri):
+        with (
+            selected(self.registry_uri, self.tracking_uri),
+            new_model_undone(self._client, name, model_uri),
+        ):
             version = mlflow.register_model(model_uri, name, tags=given)
         model = self._client.get_registered_model(name)
-        return TokenizedModel(model, as_over_rest(version), str(token_id))
+        return TokenizedModel(model, as_over_rest(version), given[TOKEN_ID_TAG])
 
     def register_tokenized_models(
         self, items: Iterable[Mapping[str, Any]], *, progress: bool = True
@@ -98,6 +122,9 @@ class ModelRegistry:
 
         Returns:
             For each item, in order, the registered model or the error.
+
+        Raises:
+            RequestRefused: ``items`` is no list.
         """
         return register_each(self.register_tokenized_model, items, progress=progress)
 
@@ -110,7 +137,8 @@ class ModelRegistry:
             NotTokenised: The version carries no complete and valid token tags, or without
                 ``version``, the model has none that does.
         """
-        number = self._latest_tokenised(name) if version is None else str(version)
+        name = text("name", name)
+        number = self._latest_tokenised(name) if version is None else version_number(version)
         found = self._client.get_model_version(name, number)
         if not _is_tokenised(found):
             raise NotTokenised(
@@ -126,8 +154,9 @@ class ModelRegistry:
         Raises:
             RequestRefused: The token id is malformed.
         """
+        token_id = text("token_id", token_id)
         route = "model-versions/list-by-token"
-        found = every(self._transport, route, "model_versions", token_id=str(token_id))
+        found = every(self._transport, route, "model_versions", token_id=token_id)
         return [version_from_json(version) for version in found]
 
     @translated()
@@ -138,7 +167,7 @@ class ModelRegistry:
             MlflowException: ``RESOURCE_DOES_NOT_EXIST``; there is no such model.
             NotTokenised: The model has no version.
         """
-        latest = self._latest(name)
+        latest = self._latest(text("name", name))
         if latest is None:
             raise NotTokenised(f"Model {name!r} has no version yet.")
         return as_over_rest(self._client.get_model_version(name, str(latest.version)))
@@ -150,15 +179,21 @@ class ModelRegistry:
         Raises:
             MlflowException: ``RESOURCE_DOES_NOT_EXIST``; there is no such model.
         """
+        name = text("name", name)
         found = every(self._transport, "registered-models/lineage", "lineage", name=name)
         return Lineage(name, (LineageVersion.from_json(item) for item in found))
 
+    @translated()
     def validate_hokusai_tags(self, tags: Mapping[str, Any]) -> bool:
-        """Whether a version could be registered with these tags, as far as this process knows.
+        """Whether a version could be registered with these tags; writes nothing.
 
-        The registry may know more: the token of the registered model, its own metric catalogue.
+        The registry is asked, by its own metric catalogue, unless the tags are wrong by themselves.
+        It may still refuse a version of a registered model that carries another token.
+
+        Raises:
+            RequestRefused: They are no dict.
         """
-        return not check_registration(text_tags(tags))
+        return is_valid(self._transport, tags)
 
     @translated()
     def ask(self, route: str, **parameters: Any) -> Mapping[str, Any]:
@@ -167,7 +202,7 @@ class ModelRegistry:
         Raises:
             RequestRefused: A parameter cannot be used.
         """
-        return self._transport.get(route, **parameters)
+        return self._transport.get(text("route", route), **parameters)
 
     @translated()
     def every(self, route: str, key: str, **parameters: Any) -> list[Mapping[str, Any]]:
@@ -176,7 +211,7 @@ class ModelRegistry:
         Raises:
             RequestRefused: A parameter cannot be used.
         """
-        return list(every(self._transport, route, key, **parameters))
+        return list(every(self._transport, text("route", route), key, **parameters))
 
     @property
     def _client(self) -> MlflowClient:

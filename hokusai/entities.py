@@ -10,6 +10,16 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.protos.model_registry_pb2 import ModelVersion as ProtoModelVersion
 from mlflow.utils.proto_json_utils import parse_dict
 
+from hokusai_mlflow_plugin.domain.contributors import contributors_text
+from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG
+
+__all__ = ["LineageVersion", "ParentVersion", "TokenizedModel"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class TokenizedModel(RegisteredModel):
     """A registered model, and the version that a registration made of it."""
@@ -19,6 +29,11 @@ class TokenizedModel(RegisteredModel):
         self.__dict__.update(vars(model))
         self._model_version = model_version
         self._token_id = token_id
+
+    def __repr__(self) -> str:
+        tags = self._model_version.tags
+        measured = f"{tags.get(BENCHMARK_METRIC_TAG)} {tags.get(BENCHMARK_VALUE_TAG)}"
+        return f"<TokenizedModel {self.name!r} version {self.version}: {self.token_id} {measured}>"
 
     @property
     def version(self) -> str:
@@ -42,7 +57,11 @@ class TokenizedModel(RegisteredModel):
 
 @dataclass(frozen=True)
 class ParentVersion:
-    """The version that another one improves on (R12)."""
+    """The version that another one improves on.
+
+    What it was measured against is another matter: the best value of its series, which may be of
+    another model. ``decision["baseline"]`` names that.
+    """
 
     name: str
     version: str
@@ -61,6 +80,11 @@ class LineageVersion(ModelVersion):
         found: LineageVersion = cls.from_proto(_proto(item["model_version"]))
         found._item = item
         return found
+
+    def __repr__(self) -> str:
+        measured = f"{self.token_id} {self.benchmark_metric} {self.benchmark_value}"
+        outcome = "undecided" if self.decision is None else self.decision["outcome"]
+        return f"<LineageVersion {self.name!r} version {self.version}: {measured}, {outcome}>"
 
     @property
     def token_id(self) -> str:
@@ -81,6 +105,11 @@ class LineageVersion(ModelVersion):
     def contributor_address(self) -> str | None:
         """The contributor's Ethereum address in lower case; None where nobody can be paid."""
         return self._item["contributor_address"]
+
+    @property
+    def contributor(self) -> str | None:
+        """Who contributed, as the tags write it, payable or not; None where they name nobody."""
+        return contributors_text(self.tags)
 
     @property
     def parent(self) -> ParentVersion | None:

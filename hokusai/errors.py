@@ -19,11 +19,18 @@ from mlflow.protos.databricks_pb2 import (
 
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
 
+__all__ = ["NotTokenAware", "NotTokenised", "RequestRefused"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _REFUSALS = {ErrorCode.Name(code): code for code in (INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT)}
 
 
 class RequestRefused(HokusaiError, MlflowException, ValueError):
-    """The request breaks a rule, whether the client or the registry found that (R6)."""
+    """The request breaks a rule, whether the client or the registry found that."""
 
     def __init__(self, message: str, error_code: int = INVALID_PARAMETER_VALUE) -> None:
         # mypy does not see MLflow's base class (pyproject.toml).

@@ -6,14 +6,23 @@ Source: specification section "Model Lineage Tracking", R12.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from hokusai.arguments import optional_text
 from hokusai.entities import LineageVersion
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
+
+__all__ = ["Lineage"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _COLUMNS = (
     "version",
@@ -22,10 +31,25 @@ _COLUMNS = (
     "benchmark_value",
     "outcome",
     "improvement_pp",
-    "contributor_address",
+    "measured_against",
     "parent",
+    "contributor",
+    "contributor_address",
     "creation_timestamp",
 )
+_SHOWN = {
+    "version": "version",
+    "token_id": "token",
+    "benchmark_metric": "metric",
+    "benchmark_value": "value",
+    "outcome": "outcome",
+    "improvement_pp": "points",
+    "measured_against": "measured against",
+    "parent": "parent",
+    "contributor": "contributor",
+    "creation_timestamp": "registered (UTC)",
+}
+"""Columns of a table for people, and their heads."""
 
 
 class Lineage(list[LineageVersion]):
@@ -41,6 +65,10 @@ class Lineage(list[LineageVersion]):
 
         Values and improvements are floats here, for plots and statistics: what is paid rests on
         the exact decimals of the items. Times are UTC.
+
+        Columns: ``version``, ``token_id``, ``benchmark_metric``, ``benchmark_value``, ``outcome``,
+        ``improvement_pp`` over ``measured_against``, ``parent``, ``contributor`` as the tags write
+        it, ``contributor_address`` where it can be paid, ``creation_timestamp``.
         """
         import pandas  # noqa: PLC0415  # heavy, and only needed here
 
@@ -60,28 +88,37 @@ class Lineage(list[LineageVersion]):
             ax: Where to draw; a new figure by default.
 
         Raises:
-            ValueError: No version has the metric.
+            ValueError: No version has the metric, or there is no version.
             ImportError: matplotlib is not installed.
         """
         from hokusai.plotting import plot_lineage  # noqa: PLC0415  # needs matplotlib
 
-        return plot_lineage(self, metric, ax)
+        return plot_lineage(self, optional_text("metric", metric), ax)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{column}</th>" for column in _COLUMNS)
+        head = "".join(f"<th>{title}</th>" for title in _SHOWN.values())
         body = "".join(f"<tr>{_cells(version)}</tr>" for version in self)
         caption = f"<caption>{html.escape(self.name)}: lineage, oldest first</caption>"
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cells(version: LineageVersion) -> str:
-    values = ("" if value is None else str(value) for value in _row(version).values())
+    row = _row(version)
+    row["creation_timestamp"] = _time_text(row["creation_timestamp"])
+    values = ("" if row[column] is None else str(row[column]) for column in _SHOWN)
     return "".join(f"<td>{html.escape(value)}</td>" for value in values)
+
+
+def _time_text(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _version_text(found: Mapping[str, Any] | None) -> str | None:
+    return None if found is None else f"{found['name']} v{found['version']}"
 
 
 def _row(version: LineageVersion) -> dict[str, Any]:
     decision = version.decision or {}
-    parent = version.parent
     return {
         "version": int(version.version),
         "token_id": version.token_id,
@@ -89,7 +126,9 @@ def _row(version: LineageVersion) -> dict[str, Any]:
         "benchmark_value": version.benchmark_value,
         "outcome": decision.get("outcome"),
         "improvement_pp": decision.get("improvement_pp"),
+        "measured_against": _version_text(decision.get("baseline")),
+        "parent": None if version.parent is None else _version_text(vars(version.parent)),
+        "contributor": version.contributor,
         "contributor_address": version.contributor_address,
-        "parent": None if parent is None else f"{parent.name} v{parent.version}",
         "creation_timestamp": version.creation_timestamp,
     }

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mlflow import MlflowClient
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 from mlflow.tracking._model_registry import utils as _registry
 from mlflow.tracking._tracking_service import utils as _tracking
 
@@ -34,6 +37,22 @@ def open_store(registry_uri: str, tracking_uri: str) -> Any:
 def require_workspace_support(rest_store: Any) -> None:
     """Refuse to ask a server without workspaces for those of the active workspace."""
     rest_store._validate_workspace_support_if_specified()
+
+
+def require_source(client: MlflowClient, model_uri: str) -> None:
+    """Refuse a model URI whose run, logged model or version MLflow does not have.
+
+    Other URIs, and what a run has at the path, MLflow looks at while it registers.
+
+    Raises:
+        MlflowException: There is no such thing, or the URI is none.
+    """
+    if RunsArtifactRepository.is_runs_uri(model_uri):
+        client.get_run(RunsArtifactRepository.parse_runs_uri(model_uri)[0])
+    elif model_uri.startswith("models:"):
+        model_id = _parse_model_id_if_present(model_uri)
+        if model_id is not None:
+            client.get_logged_model(model_id)
 
 
 @contextmanager

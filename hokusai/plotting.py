@@ -19,11 +19,15 @@ _BETTER = {"maximize": "higher is better", "minimize": "lower is better"}
 
 def plot_lineage(lineage: Lineage, metric: str | None, ax: Axes | None) -> Axes:
     """Draw the versions of a lineage that have a metric; see ``Lineage.plot``."""
-    if metric is None and lineage:
-        metric = lineage[-1].benchmark_metric
+    if not lineage:
+        raise ValueError(f"Model {lineage.name!r} has no tokenised version to draw.")
+    metric = metric or lineage[-1].benchmark_metric
     shown = [version for version in lineage if version.benchmark_metric == metric]
     if not shown:
-        raise ValueError(f"No version of model {lineage.name!r} has a value of {metric!r}.")
+        known = ", ".join(sorted({version.benchmark_metric for version in lineage}))
+        raise ValueError(
+            f"No version of model {lineage.name!r} has a value of {metric!r}. It has: {known}."
+        )
     if ax is None:
         _figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     numbers = [int(version.version) for version in shown]
@@ -32,8 +36,9 @@ def plot_lineage(lineage: Lineage, metric: str | None, ax: Axes | None) -> Axes:
     _draw_heads(ax, shown, numbers)
     _draw_achieved(ax, shown)
     ax.set_xlabel("version")
-    ax.set_ylabel(metric or "")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylabel(metric)
+    # Versions have no fractions, also where there is only one and the axis is short.
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_title(f"{lineage.name}: {metric}{_direction(shown)}")
     ax.margins(x=0.06, y=0.18)
     ax.grid(alpha=0.25)

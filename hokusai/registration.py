@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from hokusai.arguments import mapping, tag_texts
 from hokusai.errors import RequestRefused
 from hokusai.transport import Transport
 from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
@@ -14,40 +14,55 @@ from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, shown
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG
 
 _SUBJECT = "Nothing was registered"
-
-
-def text_tags(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Tags as MLflow writes them: every value is text."""
-    return {str(key): str(value) for key, value in tags.items()}
+_ARGUMENTS = {
+    TOKEN_ID_TAG: "token_id",
+    BENCHMARK_METRIC_TAG: "benchmark_metric",
+    BENCHMARK_VALUE_TAG: "benchmark_value",
+}
 
 
 def registration_tags(
     token_id: object,
     benchmark_metric: object,
     benchmark_value: object,
-    tags: Mapping[str, Any] | None,
+    tags: object,
 ) -> dict[str, str]:
     """All tags of a version to be registered.
 
     Raises:
         RequestRefused: Every fault found, tags that contradict the other arguments included.
     """
-    required = text_tags(
-        {
-            TOKEN_ID_TAG: token_id,
-            BENCHMARK_METRIC_TAG: benchmark_metric,
-            BENCHMARK_VALUE_TAG: benchmark_value,
-        }
-    )
-    others = text_tags(tags or {})
+    given = {
+        TOKEN_ID_TAG: token_id,
+        BENCHMARK_METRIC_TAG: benchmark_metric,
+        BENCHMARK_VALUE_TAG: benchmark_value,
+    }
+    required, unusable = tag_texts(given, _ARGUMENTS)
+    others, unusable_tags = tag_texts({} if tags is None else mapping("tags", tags))
     merged = {**others, **required}
     contradictions = [
         _contradiction(key, others[key], value)
         for key, value in required.items()
         if others.get(key, value) != value
     ]
-    _refuse(contradictions + check_registration(merged))
+    faulty = {fault.key for fault in unusable}
+    found = [fault for fault in check_registration(merged) if fault.key not in faulty]
+    _refuse(unusable + unusable_tags + contradictions + found)
     return merged
+
+
+def is_valid(transport: Transport, tags: object) -> bool:
+    """Whether a registration with these tags would be taken, by the registry's own rules.
+
+    What is wrong by itself is not asked for.
+
+    Raises:
+        RequestRefused: They are no dict.
+    """
+    written, unusable = tag_texts(mapping("tags", tags))
+    if unusable or check_registration(written):
+        return False
+    return not violations(transport, written)
 
 
 def require_valid(transport: Transport, tags: Mapping[str, str]) -> None:
@@ -59,14 +74,19 @@ def require_valid(transport: Transport, tags: Mapping[str, str]) -> None:
     Raises:
         RequestRefused: Every fault found.
     """
+    _refuse(violations(transport, tags))
+
+
+def violations(transport: Transport, tags: Mapping[str, str]) -> list[Violation]:
+    """What the registry would refuse a registration with these tags for, by its own catalogue."""
     pairs = [{"key": key, "value": value} for key, value in tags.items()]
     answer = transport.post("tags/validate", tags=pairs)
-    _refuse([Violation(**violation) for violation in answer["violations"]])
+    return [Violation(**violation) for violation in answer["violations"]]
 
 
-def _refuse(violations: list[Violation]) -> None:
-    if violations:
-        raise RequestRefused(str(TagsRefused(violations, _SUBJECT)))
+def _refuse(found: list[Violation]) -> None:
+    if found:
+        raise RequestRefused(str(TagsRefused(found, _SUBJECT)))
 
 
 def _contradiction(key: str, tag: str, argument: str) -> Violation:

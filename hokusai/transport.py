@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 from mlflow.utils.uri import get_uri_scheme
 
+from hokusai.arguments import text
 from hokusai.errors import NotTokenAware
 from hokusai.mlflow_compat import open_store, require_workspace_support
 
@@ -61,7 +63,9 @@ class RestTransport:
         self._store = store
 
     def get(self, route: str, **parameters: Any) -> Json:
-        given = {name: _text(value) for name, value in parameters.items() if value is not None}
+        given = {
+            name: _text(name, value) for name, value in parameters.items() if value is not None
+        }
         return self._request("GET", route, params=given)
 
     def post(self, route: str, **parameters: Any) -> Json:
@@ -76,7 +80,7 @@ class RestTransport:
         body = _json_object(response.text)
         if _is_foreign(response.status_code, body):
             raise NotTokenAware(
-                f"The MLflow server at {_without_credentials(credentials.host)} does not have the "
+                f"The MLflow server at {without_credentials(credentials.host)} does not have the "
                 f"Hokusai plugin: {method} {ROOT}{route} gave HTTP {response.status_code}. "
                 f"{_HOW_TO_SERVE}"
             )
@@ -94,14 +98,29 @@ def store_uri(registry_uri: str) -> str:
     """
     scheme = get_uri_scheme(registry_uri)
     if scheme in DATABASE_ENGINES:
-        return STORE_PREFIX + registry_uri
+        return _of_database(registry_uri)
     if scheme in ("http", "https") or registry_uri.startswith(STORE_PREFIX):
         return registry_uri
     raise NotTokenAware(
-        f"The registry {_without_credentials(registry_uri)!r} cannot be token-aware: it is neither "
+        f"The registry {without_credentials(registry_uri)!r} cannot be token-aware: it is neither "
         "a database nor a server. Set MLFLOW_REGISTRY_URI (or MLFLOW_TRACKING_URI) to a database "
         f"such as sqlite:///mlflow.db, or to a server. {_HOW_TO_SERVE}"
     )
+
+
+def _of_database(registry_uri: str) -> str:
+    """The plugin's URI of a database; MLflow's own message would not name the drivers."""
+    database = registry_uri.partition(":")[0]
+    known = sorted(
+        entry.name.removeprefix(STORE_PREFIX)
+        for entry in entry_points(group="mlflow.model_registry_store")
+        if entry.name.startswith(STORE_PREFIX)
+    )
+    if database not in known:
+        raise NotTokenAware(
+            f"MLflow cannot keep a registry in {database!r}. Use one of {', '.join(known)}."
+        )
+    return STORE_PREFIX + registry_uri
 
 
 def open_transport(registry_uri: str, tracking_uri: str) -> Transport:
@@ -122,14 +141,16 @@ def every(transport: Transport, route: str, key: str, **parameters: Any) -> Iter
             return
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     """A query parameter as the routes take it: truth in JSON's words."""
-    return json.dumps(value) if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return str(value) if isinstance(value, int) else text(name, value)
 
 
-def _json_object(text: str) -> Json | None:
+def _json_object(body_text: str) -> Json | None:
     try:
-        body = json.loads(text)
+        body = json.loads(body_text)
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
@@ -143,6 +164,7 @@ def _is_foreign(status: int, body: Json | None) -> bool:
     return unknown_path and "error_code" not in (body or {})
 
 
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def without_credentials(url: str) -> str:
+    """A URI that may be shown."""
+    address = urlsplit(url).netloc
+    return url.replace(address, address.rpartition("@")[2], 1) if "@" in address else url

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hokusai.arguments import text, version_number
 from hokusai.core import ModelRegistry
+from hokusai.errors import RequestRefused
+
+__all__ = ["Comparison", "Decision", "detect_delta_one", "explain_delta_one"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Decision:
     version: str
     outcome: str
     """``baseline``, ``achieved``, ``below_threshold``, ``regressed``, ``direction_unknown`` or
-    ``copy`` (R10)."""
+    ``copy``."""
     direction: str | None
     """``maximize`` or ``minimize``; None where nobody said."""
     value: str
@@ -92,9 +100,15 @@ def explain_delta_one(
 def _detect(
     name: str, version: str | int | None, registry: ModelRegistry | None
 ) -> Mapping[str, Any]:
+    parameters: dict[str, Any] = {"name": text("name", name)}
+    if version is not None:
+        parameters["version"] = int(version_number(version))
     asked = ModelRegistry() if registry is None else registry
-    parameters: dict[str, Any] = {} if version is None else {"version": int(version)}
-    return asked.ask("deltaone/detect", name=name, **parameters)
+    if not isinstance(asked, ModelRegistry):
+        raise RequestRefused(
+            f"registry is {asked!r}. Give a ModelRegistry, e.g. ModelRegistry('http://127.0.0.1:5000')."
+        )
+    return asked.ask("deltaone/detect", **parameters)
 
 
 def _decision(found: Mapping[str, Any]) -> Decision:

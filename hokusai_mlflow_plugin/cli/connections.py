@@ -12,6 +12,8 @@ import click
 from sqlalchemy import URL, Engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
+from hokusai_mlflow_plugin.cli.output import masked
+from hokusai_mlflow_plugin.db.drivers import require_driver
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import model_versions
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch, SettingsError
@@ -22,13 +24,20 @@ if TYPE_CHECKING:
 
 PREFIX = "hokusai+"
 _BUSY_TIMEOUT_MS = 60_000
-_VARIABLES = ("MLFLOW_REGISTRY_STORE_URI", "MLFLOW_BACKEND_STORE_URI")
+_SERVERS = ("http://", "https://")
+_CLIENT_VARIABLES = ("MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI")
+_SERVER_VARIABLES = ("MLFLOW_REGISTRY_STORE_URI", "MLFLOW_BACKEND_STORE_URI")
+DEFAULT_DATABASE = "sqlite:///hokusai.db"
+"""Of ``hokusai-mlflow server``, in its working folder."""
+_DATABASES_HERE = (DEFAULT_DATABASE, "sqlite:///mlflow.db")
+"""What a server in this folder would have made: ours, then a stock one."""
 
 database_argument = click.argument("database_uri", required=False)
 registry_option = click.option(
     "--registry-uri",
     metavar="URI",
-    help="The registry; by default that of MLflow's own configuration (MLFLOW_REGISTRY_URI).",
+    help="The registry, a server or a database; by default MLFLOW_REGISTRY_URI, else "
+    "MLFLOW_TRACKING_URI, else the database in this folder.",
 )
 workspace_option = click.option(
     "--workspace", default="default", show_default=True, help="Of which workspace."
@@ -40,7 +49,7 @@ def open_database(uri: str | None, *, migrated: bool = True) -> Iterator[tuple[E
     """The engine of a registry's database, and the settings.
 
     Args:
-        uri: With or without ``hokusai+``; by default what a server would be given.
+        uri: With or without ``hokusai+``; by default that of a server started here.
         migrated: Whether the Hokusai tables must be those of this release.
 
     Raises:
@@ -67,27 +76,29 @@ def new_engine(uri: str) -> Engine:
     Raises:
         UsageError: It is no database URI.
         FileNotFoundError: It is a SQLite database that is not there.
-        SettingsError: Its driver is not installed.
+        SettingsError: Its driver is not installed, or asynchronous.
     """
     # MLflow takes a second to import; the help texts do without.
     from hokusai_mlflow_plugin.store.mlflow_compat import database  # noqa: PLC0415
 
+    if uri.startswith(_SERVERS):
+        raise click.UsageError(
+            "That is a server. Name the database that it runs on, e.g. sqlite:///hokusai.db."
+        )
     try:
         url = make_url(uri.removeprefix(PREFIX))
         if "@" in (url.host or ""):
             raise ValueError("the password has an '@' of its own")
+        require_driver(url)
         _require_file(url)
         engine = database.new_engine(url.render_as_string(hide_password=False))
+    except SettingsError:
+        raise
     except (ArgumentError, NoSuchModuleError, ValueError):
         # Its message would quote the URI, password and all.
         raise click.UsageError(
             "The database URI is no URI that SQLAlchemy knows. Write '@' and '%' in a "
             "password as %40 and %25."
-        ) from None
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"The database's driver {error.name} is not installed. For PostgreSQL: pip install "
-            "'hokusai-mlflow-plugin[postgres]'; for MySQL and MariaDB: [mysql]."
         ) from None
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _wait_for_other_writers)
@@ -102,7 +113,8 @@ def holds_registry(engine: Engine) -> bool:
     """
     try:
         tables = inspect(engine)
-    except TypeError as error:  # drivers take the parameters as arguments of a function
+    except (TypeError, AttributeError) as error:
+        # Drivers take the parameters as arguments of a function; MySQL's own has a list of them.
         reason = str(error).rpartition(" ")[2]
         raise click.UsageError(
             f"The database's driver does not know the parameter {reason} of the URI."
@@ -114,19 +126,56 @@ def holds_registry(engine: Engine) -> bool:
 
 
 def open_registry(uri: str | None) -> ModelRegistry:
-    """The registry that a client would talk to."""
-    from hokusai.core import ModelRegistry  # noqa: PLC0415  # see open_database
+    """The registry that a client would talk to.
 
-    return ModelRegistry(registry_uri=uri)
+    A question neither makes a database nor migrates one, as opening the store would.
+
+    Args:
+        uri: A server or a database; by default that of MLflow's configuration, else the database
+            in this folder, and which one is said.
+
+    Raises:
+        UsageError: Nothing says which registry is meant.
+        SchemaMismatch: The database holds no registry, or its tables are not those of this release.
+    """
+    from hokusai.core import ModelRegistry  # noqa: PLC0415  # see new_engine
+    from hokusai_mlflow_plugin.store.mlflow_compat import database  # noqa: PLC0415
+
+    if not uri and not any(os.environ.get(name) for name in _CLIENT_VARIABLES):
+        uri = _server_database()
+        if uri is None:
+            raise click.UsageError(
+                "Nothing says which registry to ask, and this folder holds none. Name a server "
+                "or a database: --registry-uri http://127.0.0.1:5000, or for all commands: export "
+                "MLFLOW_TRACKING_URI=http://127.0.0.1:5000"
+            )
+    registry = ModelRegistry(registry_uri=uri)
+    if database.is_database_uri(registry.registry_uri.removeprefix(PREFIX)):
+        with open_database(registry.registry_uri):
+            pass
+    return registry
 
 
 def _given(uri: str | None) -> str:
-    found = uri or next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), None)
+    found = uri or _server_database()
     if found is None:
         raise click.UsageError(
-            f"Name a database, e.g. sqlite:///hokusai.db, or set {' or '.join(_VARIABLES)}."
+            f"Name a database, e.g. {DEFAULT_DATABASE}, or set {' or '.join(_SERVER_VARIABLES)}."
         )
     return found
+
+
+def _server_database() -> str | None:
+    """The database that a server started here would have, and is said to be asked."""
+    for name in _SERVER_VARIABLES:
+        if found := os.environ.get(name):
+            click.echo(f"Asking {masked(found)} ({name}).", err=True)
+            return found
+    for uri in _DATABASES_HERE:
+        if Path(uri.removeprefix("sqlite:///")).is_file():
+            click.echo(f"Asking {uri}, the database in this folder.", err=True)
+            return uri
+    return None
 
 
 def _require_file(url: URL) -> None:

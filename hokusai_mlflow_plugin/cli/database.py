@@ -10,7 +10,7 @@ import click
 from sqlalchemy import Engine
 
 from hokusai_mlflow_plugin.cli.connections import database_argument, open_database
-from hokusai_mlflow_plugin.cli.output import output_option, print_json, reporting_errors
+from hokusai_mlflow_plugin.cli.output import counted, output_option, print_json, reporting_errors
 from hokusai_mlflow_plugin.cli.reports import (
     NONCONFORMING_COLUMNS,
     FirstRows,
@@ -32,7 +32,7 @@ def database() -> None:
     """Migrate the registry's own tables.
 
     A database is given with or without 'hokusai+'; by default MLFLOW_REGISTRY_STORE_URI, else
-    MLFLOW_BACKEND_STORE_URI.
+    MLFLOW_BACKEND_STORE_URI, else the one in this folder.
     """
 
 
@@ -84,7 +84,7 @@ def upgrade(
         first = FirstRows(NONCONFORMING_COLUMNS)
         indexed = _list(reports, [*listings, first])
         done = f"{indexed} would be indexed" if dry_run else f"{indexed} indexed"
-        click.echo(f"Revision {_revision(engine) or 'none'}; {total} versions, {done}.")
+        click.echo(f"Revision {_revision(engine) or 'none'}; {counted(total, 'version')}, {done}.")
         click.echo("Versions that carry a token but do not conform:")
         first.show()
 

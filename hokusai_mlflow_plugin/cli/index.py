@@ -9,7 +9,7 @@ import click
 from sqlalchemy import Engine
 
 from hokusai_mlflow_plugin.cli.connections import database_argument, open_database
-from hokusai_mlflow_plugin.cli.output import output_option, reporting_errors
+from hokusai_mlflow_plugin.cli.output import counted, output_option, reporting_errors
 from hokusai_mlflow_plugin.cli.reports import (
     DIFFERENCE_COLUMNS,
     FirstRows,
@@ -34,8 +34,8 @@ def index() -> None:
     models between workspaces.
 
     A database is given with or without 'hokusai+'; by default MLFLOW_REGISTRY_STORE_URI, else
-    MLFLOW_BACKEND_STORE_URI. The settings, HOKUSAI_METRICS_FILE above all, have to be those of
-    the servers.
+    MLFLOW_BACKEND_STORE_URI, else the one in this folder. The settings, HOKUSAI_METRICS_FILE
+    above all, have to be those of the servers.
     """
 
 
@@ -63,9 +63,9 @@ def verify(database_uri: str | None, as_json: bool) -> None:
     first = FirstRows(DIFFERENCE_COLUMNS)
     total = _scan(database_uri, maintenance.verify, "Checking", first)
     if not first.count:
-        click.echo(f"The index is what the tags of {total} versions say.")
+        click.echo(f"The index is what the tags of {counted(total, 'version')} say.")
         return
-    click.echo(f"{first.count} differences in {total} versions:")
+    click.echo(f"{counted(first.count, 'difference')} in {counted(total, 'version')}:")
     first.show()
     sys.exit(1)
 
@@ -94,7 +94,7 @@ def rebuild(database_uri: str | None, as_json: bool) -> None:
         return
     first = FirstRows(DIFFERENCE_COLUMNS)
     total = _scan(database_uri, backfill.rebuild, "Repairing", first)
-    click.echo(f"{first.count} differences repaired in {total} versions.")
+    click.echo(f"{counted(first.count, 'difference')} repaired in {counted(total, 'version')}.")
     if first.count:
         first.show()
 

@@ -61,6 +61,11 @@ def time_text(epoch_ms: int | None) -> str:
     return datetime.fromtimestamp(epoch_ms / 1000, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 version``, ``2 versions``: a number with what it counts."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def masked(message: str) -> str:
     """A message without the passwords of the URIs in it."""
     message = _URI_PASSWORD.sub(r"\1:***@", message)

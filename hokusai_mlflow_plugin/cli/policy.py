@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import click
 
-from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
+from hokusai_mlflow_plugin.cli.connections import (
+    database_argument,
+    open_registry,
+    registry_option,
+)
 from hokusai_mlflow_plugin.cli.output import (
     output_option,
     print_json,
@@ -20,17 +24,23 @@ def policy() -> None:
 
 
 @policy.command("list")
+@database_argument
 @registry_option
 @output_option
 @reporting_errors
-def list_findings(registry_uri: str | None, as_json: bool) -> None:
+def list_findings(database_uri: str | None, registry_uri: str | None, as_json: bool) -> None:
     """List writes that would have been refused and do not conform yet.
 
+    Asks a database, as the commands of 'index' do, or a server.
+
     \b
-    Example:
+    Examples:
+      hokusai-mlflow policy list sqlite:///hokusai.db
       hokusai-mlflow policy list --registry-uri http://127.0.0.1:5000
     """
-    found = list(open_registry(registry_uri).every("policy/list", "findings"))
+    if database_uri and registry_uri:
+        raise click.UsageError("Give either DATABASE_URI or --registry-uri.")
+    found = list(open_registry(database_uri or registry_uri).every("policy/list", "findings"))
     if as_json:
         print_json({"findings": found})
         return

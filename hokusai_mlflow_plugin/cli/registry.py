@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
 from hokusai_mlflow_plugin.cli.output import (
+    counted,
     output_option,
     pick,
     print_json,
@@ -13,6 +17,10 @@ from hokusai_mlflow_plugin.cli.output import (
     reporting_errors,
     time_text,
 )
+from hokusai_mlflow_plugin.domain.contributors import contributors_text
+
+if TYPE_CHECKING:
+    from hokusai.core import ModelRegistry
 
 
 @click.group()
@@ -62,13 +70,14 @@ def show_token(token_id: str, registry_uri: str | None, as_json: bool) -> None:
       hokusai-mlflow token show IMG-001 --registry-uri http://127.0.0.1:5000
     """
     registry = open_registry(registry_uri)
-    found = registry.ask("tokens/get", token_id=token_id)["token"]
+    found = _token(registry, token_id)
     if as_json:
         print_json(found)
         return
     click.echo(
-        f"{token_id}: {found['version_count']} versions of {found['model_count']} models, last "
-        f"registered {time_text(found['last_registered_timestamp'])}."
+        f"{token_id}: {counted(found['version_count'], 'version')} of "
+        f"{counted(found['model_count'], 'model')}, last registered "
+        f"{time_text(found['last_registered_timestamp'])}."
     )
     click.echo("\nSeries:")
     series = ("benchmark_metric", "direction", "baseline_value")
@@ -98,13 +107,14 @@ def show_token(token_id: str, registry_uri: str | None, as_json: bool) -> None:
     click.echo("\nVersions, newest first:")
     versions = registry.list_models_by_token(token_id)
     print_table(
-        ("model", "version", "metric", "value", "registered"),
+        ("model", "version", "metric", "value", "contributor", "registered"),
         (
             [
                 each.name,
                 each.version,
                 each.tags["benchmark_metric"],
                 each.tags["benchmark_value"],
+                contributors_text(each.tags),
                 time_text(each.creation_timestamp),
             ]
             for each in versions
@@ -125,6 +135,9 @@ def model() -> None:
 def lineage(name: str, registry_uri: str | None, as_json: bool) -> None:
     """Show every tokenised version of a model, oldest first.
 
+    Points are measured against the best value that the token had before, of whichever model; the
+    parent is the version of this model that came before, or that the tag previous_version names.
+
     \b
     Example:
       hokusai-mlflow model lineage image-classifier --registry-uri http://127.0.0.1:5000
@@ -142,13 +155,34 @@ def lineage(name: str, registry_uri: str | None, as_json: bool) -> None:
                 version["version"],
                 *pick(item, ("token_id", "benchmark_metric", "benchmark_value")),
                 *pick(decision, ("outcome", "improvement_pp")),
+                _version(decision.get("baseline")),
                 _version(item["parent"]),
-                item["contributor_address"],
+                contributors_text({tag["key"]: tag["value"] for tag in version["tags"]}),
                 time_text(version["creation_timestamp"]),
             ]
         )
-    columns = ("version", "token", "metric", "value", "outcome", "points", "parent")
-    print_table((*columns, "contributor", "registered"), rows)
+    columns = ("version", "token", "metric", "value", "outcome", "points", "measured against")
+    print_table((*columns, "parent", "contributor", "registered"), rows)
+
+
+def _token(registry: ModelRegistry, token_id: str) -> Mapping[str, Any]:
+    """A token's summary.
+
+    Raises:
+        MlflowException: No version carries it, or it is malformed.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415  # the help texts do without
+
+    try:
+        found: Mapping[str, Any] = registry.ask("tokens/get", token_id=token_id)["token"]
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise click.ClickException(
+            f"No model version is registered under token {token_id}. "
+            "'hokusai-mlflow token list' shows the tokens that are."
+        ) from None
+    return found
 
 
 def _version(found: dict[str, str] | None) -> str:

@@ -18,6 +18,7 @@ from hokusai_mlflow_plugin.cli.connections import (
     workspace_option,
 )
 from hokusai_mlflow_plugin.cli.output import (
+    counted,
     database_failure,
     masked,
     output_option,
@@ -43,7 +44,7 @@ def rewards() -> None:
     """Reward events: list, verify, deliver.
 
     A database is given with or without 'hokusai+'; by default MLFLOW_REGISTRY_STORE_URI, else
-    MLFLOW_BACKEND_STORE_URI.
+    MLFLOW_BACKEND_STORE_URI, else the one in this folder.
     """
 
 
@@ -160,7 +161,7 @@ def dispatch(database_uri: str | None, once: bool, interval: float) -> None:
     with open_database(database_uri) as (engine, settings):
         dispatcher = _dispatcher(engine, settings)
         if once:
-            click.echo(f"{dispatcher.deliver_due()} attempts made.")
+            click.echo(f"{counted(dispatcher.deliver_due(), 'attempt')} made.")
             return
         failures = 0
         while True:

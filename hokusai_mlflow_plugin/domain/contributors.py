@@ -54,6 +54,17 @@ def contributors_of(tags: Mapping[str, str]) -> tuple[Contributor, ...]:
     return () if text is None else (Contributor(text, FULL_WEIGHT),)
 
 
+def contributors_text(tags: Mapping[str, str]) -> str | None:
+    """Who contributed, for people: as the tags write it, payable or not; None for nobody.
+
+    Several are written with their shares: ``0x…a1 60 %, 0x…b2 40 %``.
+    """
+    found = contributors_of(tags)
+    if len(found) == 1:
+        return found[0].text
+    return ", ".join(f"{each.text} {each.weight / 100:g} %" for each in found) or None
+
+
 def check_contributors(tags: Mapping[str, str]) -> Violation | None:
     """The fault of the contributor tags, or None."""
     for key in (CONTRIBUTOR_ADDRESS_TAG, CONTRIBUTOR_TAG):

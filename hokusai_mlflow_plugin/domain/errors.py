@@ -35,10 +35,7 @@ class TokenNotFound(HokusaiError, LookupError):
     """No live tokenised version carries this token."""
 
     def __init__(self, token_id: str) -> None:
-        super().__init__(
-            f"No model version is registered under token {token_id}. "
-            "'tokens/list' shows the tokens that are."
-        )
+        super().__init__(f"No model version is registered under token {token_id}.")
         self.token_id = token_id
 
 

@@ -8,8 +8,9 @@ from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mlflow.exceptions import MlflowException
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
+from hokusai_mlflow_plugin.db.drivers import require_driver
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import shown
@@ -173,6 +174,7 @@ def build_store(store_uri: str, tracking_uri: str | None = None) -> TokenAwareRe
     arguments = {"read_db_uri": replica} if replica else {}
     store_class = WorkspaceAwareHokusaiStore if workspaces_enabled() else HokusaiStore
     try:
+        require_driver(make_url(uri))
         return store_class(uri, tracking_uri, **arguments)
     except HokusaiError as error:
         raise translate(error) from error

@@ -66,7 +66,7 @@ def test_registered_model(
     assert stored.tags == token_tags(**{TOKEN: new_token, "dataset_size": "50000"})
     assert len(mlflow_client.search_model_versions(f"name = '{name}'")) == 1
     assert dict(made)["token_id"] == new_token
-    assert f"version='{made.version}'" in repr(made)
+    assert repr(made) == f"<TokenizedModel {name!r} version 1: {new_token} accuracy 0.85>"
 
 
 @pytest.mark.parametrize("kind", ["run", "logged model", "version"])
@@ -91,7 +91,7 @@ def test_model_uris(registry: ModelRegistry, new_name: NewName, new_token: str, 
     ("given", "tag"), [(0.85, "0.85"), (1, "1"), (np.float64(0.1), "0.1"), ("1e-3", "1e-3")]
 )
 def test_values_are_text(register: Register, new_name: NewName, given: object, tag: str) -> None:
-    """A benchmark value that is a number is written as MLflow writes tags."""
+    """A benchmark value that is a number is written as MLflow logs it."""
     assert register(new_name("model"), given).model_version.tags[VALUE] == tag
 
 

@@ -6,6 +6,7 @@ import pytest
 from cli.commands import failed, run
 
 from hokusai_mlflow_plugin.cli.output import masked
+from hokusai_mlflow_plugin.db import drivers
 
 NOBODY = "127.0.0.1:1"
 DATABASE_COMMANDS = [
@@ -57,10 +58,36 @@ def test_file_that_is_no_database(folder):
     assert "file is not a database" in failed(run("db", "check", "sqlite:///notes.txt"))
 
 
-def test_driver_that_is_not_installed():
-    """The sentence says what to install."""
-    sentence = failed(run("db", "check", "mysql+mysqldb://user:s3cret@host/x"))
-    assert "hokusai-mlflow-plugin[postgres]" in sentence
+@pytest.mark.parametrize(
+    ("uri", "remedies"),
+    [
+        (
+            "mysql://user:s3cret@host/x",
+            ["MySQLdb", "mysql+pymysql://", "pip install 'mysqlclient'"],
+        ),
+        ("mysql+cymysql://user:s3cret@host/x", ["cymysql", "mysql+pymysql://"]),
+        ("mssql+pymssql://user:s3cret@host/x", ["pymssql", "pip install 'pymssql'"]),
+        ("postgresql+asyncpg://user:s3cret@host/x", ["asynchronous", "postgresql+psycopg://"]),
+    ],
+)
+def test_driver_that_cannot_be_used(uri, remedies):
+    """The sentence says what is installed, what to write, and what to install."""
+    sentence = failed(run("db", "check", uri))
+    assert [remedy for remedy in remedies if remedy not in sentence] == []
+    assert "s3cret" not in sentence
+
+
+def test_driver_of_the_extra(monkeypatch):
+    """Where no driver of the database is installed, the project's extra is named."""
+    monkeypatch.setattr(drivers, "find_spec", lambda _name: None)
+    sentence = failed(run("db", "check", "mysql://user:s3cret@host/x"))
+    assert "pip install 'hokusai-mlflow-plugin[mysql]' and write mysql+pymysql://" in sentence
+
+
+def test_server_in_place_of_its_database():
+    """Commands on a database say so when they get a server."""
+    sentence = failed(run("index", "verify", "http://user:s3cret@127.0.0.1:5000"), 2)
+    assert "Name the database that it runs on" in sentence
     assert "s3cret" not in sentence
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 import requests
 from cli.commands import failed, run
+from sqlalchemy import create_engine, inspect, make_url
 
 API = "/api/2.0/hokusai/"
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
@@ -48,7 +50,7 @@ def test_token_list_by_prefix(ask):
 def test_token_show(ask):
     """A token's series, contributors and versions."""
     cells = shown(ask("token", "show", "IMG-001"))
-    assert cells[0] == ["IMG-001: 2 versions of 1 models, last registered TIME."]
+    assert cells[0] == ["IMG-001: 2 versions of 1 model, last registered TIME."]
     assert ["accuracy", "maximize", "0.85", "0.87", "image-classifier v2"] in cells
     versions = cells.index(["Versions, newest first:"])
     assert cells[versions + 3 :] == [
@@ -68,6 +70,7 @@ def test_model_lineage(ask):
         "0.87",
         "achieved",
         "2",
+        "image-classifier v1",
         "image-classifier v1",
         "TIME",
     ]
@@ -99,7 +102,7 @@ def test_json_of_one_token(ask, server):
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (("token", "show", "NO-001"), "No model version is registered under token NO-001"),
+        (("token", "show", "NO-001"), "under token NO-001. 'hokusai-mlflow token list' shows"),
         (("token", "show", "img_001"), "Token ID format invalid: 'img_001'"),
         (("token", "list", "--prefix", "img"), "no token id begins so"),
         (("model", "lineage", "nobody's"), "Registered Model with name=nobody's not found"),
@@ -109,6 +112,50 @@ def test_json_of_one_token(ask, server):
 def test_unknown(ask, command, sentence):
     """What is not there, or cannot be, is one sentence."""
     assert sentence in failed(ask(*command))
+
+
+def test_nothing_configured(server, folder):
+    """The database that a server made in this folder is asked, and is said to be."""
+    shutil.copyfile(make_url(server.database_uri).database, folder / "hokusai.db")
+    done = run("token", "list")
+    assert done.lines[-1].startswith("IMG-001")
+    assert done.errors == "Asking sqlite:///hokusai.db, the database in this folder.\n"
+    assert run("db", "check").status == 0
+
+
+@pytest.mark.parametrize("command", [("token", "list"), ("policy", "list"), ("db", "check")])
+def test_nothing_anywhere(folder, command):
+    """A question makes no database, and the sentence says how to name a registry."""
+    failed(run(*command), 2)
+    assert list(folder.iterdir()) == []
+    if command[0] != "db":
+        assert "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000" in failed(run(*command), 2)
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"])
+def test_configured_database_that_is_not_there(folder, variable):
+    """A misspelt name makes none either."""
+    done = run("token", "list", environ={variable: "sqlite:///mlfow.db"})
+    assert failed(done) == "There is no SQLite database mlfow.db."
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+def test_question_migrates_nothing(database_uri):
+    """A stock MLflow's database is left as it is."""
+    assert "hokusai-mlflow db upgrade" in failed(
+        run("token", "list", "--registry-uri", database_uri)
+    )
+    assert inspect(create_engine(database_uri)).has_table("hokusai_series") is False
+
+
+def test_policy_of_a_database(server):
+    """``policy list`` takes a database as ``index`` does, or a server."""
+    assert run("policy", "list", server.database_uri).output == "None.\n"
+    assert run("policy", "list", f"hokusai+{server.database_uri}").output == "None.\n"
+    assert run("policy", "list", "--registry-uri", server.uri).output == "None.\n"
+    done = run("policy", "list", server.database_uri, "--registry-uri", server.uri)
+    assert "either DATABASE_URI or --registry-uri" in failed(done, 2)
 
 
 @pytest.mark.parametrize("uri", ["file:///tmp/mlruns", "databricks"])

@@ -11,9 +11,13 @@ import os
 import subprocess
 import sys
 
+import mlflow.cli
+import mlflow.server
 import pytest
 from flask import Flask
 from mlflow.server import constants, handlers
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 from mlflow.store.db import utils as db_utils
 from mlflow.store.model_registry import sqlalchemy_store
 from mlflow.store.model_registry.abstract_store import AbstractStore
@@ -167,3 +171,21 @@ def test_sgi_name(sgi):
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[-1] == ("FastAPI" if sgi == "uvicorn" else "Flask")
+
+
+def test_start_of_the_server():
+    """``hokusai-mlflow server`` watches how MLflow opens its stores and starts a web server."""
+    source = inspect.getsource(mlflow.cli.server.callback)
+    assert "from mlflow.server.handlers import initialize_backend_stores" in source
+    assert "initialize_backend_stores(" in source
+    assert "server_proc = _exec_cmd(" in inspect.getsource(mlflow.server._run_server)
+    assert {"backend_store_uri", "workers", "host", "port"} <= {
+        option.name for option in mlflow.cli.server.params
+    }
+
+
+def test_sources_of_a_registration():
+    """What the client looks for before it makes a registered model."""
+    assert RunsArtifactRepository.parse_runs_uri("runs:/1/model") == ("1", "model")
+    assert _parse_model_id_if_present("models:/m-1") == "m-1"
+    assert _parse_model_id_if_present("s3://bucket/model") is None

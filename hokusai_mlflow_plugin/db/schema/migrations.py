@@ -20,10 +20,21 @@ from sqlalchemy import Connection, Engine, text
 from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 
-_LOCK_NAME = "hokusai_migrations"
 _MYSQL_LOCK = "CONCAT(:name, '_', MD5(DATABASE()))"  # MySQL's locks are the whole server's
-_LOCK_ID = 0x686F6B75  # "hoku"; PostgreSQL's advisory locks are numbers
 _LOCK_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class _Lock:
+    """What is done by one process at a time."""
+
+    name: str
+    id: int
+    """PostgreSQL's advisory locks are numbers."""
+
+
+_MIGRATIONS = _Lock("hokusai_migrations", 0x686F6B75)  # "hoku"
+_STARTING = _Lock("hokusai_starting", 0x686F6B73)
 
 
 @dataclass(frozen=True)
@@ -109,50 +120,62 @@ def exclusively(engine: Engine) -> Iterator[None]:
         yield
 
 
-def _exclusive(engine: Engine) -> AbstractContextManager[Connection]:
-    """One connection in one transaction, with every other process's migrations shut out.
+@contextmanager
+def starting_alone(engine: Engine) -> Iterator[None]:
+    """Keep out other servers that start, while the block has MLflow's stores opened.
+
+    Migrations may run in the block: their lock is another one. On SQLite nobody is kept out.
+    """
+    if engine.dialect.name == "sqlite":
+        yield
+        return
+    with _exclusive(engine, _STARTING):
+        yield
+
+
+def _exclusive(engine: Engine, lock: _Lock = _MIGRATIONS) -> AbstractContextManager[Connection]:
+    """One connection in one transaction, with every other holder of the lock shut out.
 
     PostgreSQL's advisory lock and MySQL's GET_LOCK end with the connection; SQLite and SQL Server
     are locked by the transaction itself.
     """
-    exclusive = {
-        "sqlite": _sqlite_exclusive,
-        "mysql": _mysql_exclusive,
-        "mariadb": _mysql_exclusive,
-    }.get(engine.dialect.name, _transaction_exclusive)
-    return exclusive(engine)
+    if engine.dialect.name == "sqlite":
+        return _sqlite_exclusive(engine)
+    if engine.dialect.name in ("mysql", "mariadb"):
+        return _mysql_exclusive(engine, lock)
+    return _transaction_exclusive(engine, lock)
 
 
 @contextmanager
-def _transaction_exclusive(engine: Engine) -> Iterator[Connection]:
+def _transaction_exclusive(engine: Engine, lock: _Lock) -> Iterator[Connection]:
     """A transaction that holds a lock of PostgreSQL or SQL Server until it ends."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": lock.id})
         else:
-            lock = "EXEC sp_getapplock @Resource = :name, @LockMode = 'Exclusive'"
-            connection.execute(text(lock), {"name": _LOCK_NAME})
+            take = "EXEC sp_getapplock @Resource = :name, @LockMode = 'Exclusive'"
+            connection.execute(text(take), {"name": lock.name})
         yield connection
 
 
 @contextmanager
-def _mysql_exclusive(engine: Engine) -> Iterator[Connection]:
+def _mysql_exclusive(engine: Engine, lock: _Lock) -> Iterator[Connection]:
     """A transaction within a lock of the connection's, which is given back after the commit.
 
     Given back earlier, the next process would not yet see the last migration, and run it again.
     """
     with engine.connect() as connection:
-        parameters = {"name": _LOCK_NAME, "timeout": _LOCK_TIMEOUT_S}
+        parameters = {"name": lock.name, "timeout": _LOCK_TIMEOUT_S}
         with connection.begin():
             got = connection.scalar(text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :timeout)"), parameters)
         if got != 1:
-            raise SchemaMismatch("Another process has been migrating for five minutes.")
+            raise SchemaMismatch("Another process has been migrating or starting for 5 minutes.")
         try:
             with connection.begin():
                 yield connection
         finally:
             release_lock = text(f"SELECT RELEASE_LOCK({_MYSQL_LOCK})")
-            connection.execute(release_lock, {"name": _LOCK_NAME})
+            connection.execute(release_lock, {"name": lock.name})
 
 
 @contextmanager

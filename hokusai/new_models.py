@@ -1,0 +1,65 @@
+"""A registration that fails leaves no empty registered model.
+
+MLflow creates the registered model before it looks for what is to be registered
+(``_register_model``, MLflow 3.17).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from hokusai.mlflow_compat import require_source
+
+_MISSING = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+
+_logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def new_model_undone(client: MlflowClient, name: str, model_uri: str) -> Iterator[None]:
+    """Register the first version of a new model in the block, or leave nothing of the model.
+
+    What is to be registered is looked for first. What fails afterwards removes the model, if the
+    block has created it, and it is still as it was created.
+
+    Raises:
+        MlflowException: There is nothing to be found at the URI.
+    """
+    if _exists(client, name):
+        yield
+        return
+    require_source(client, model_uri)
+    try:
+        yield
+    except Exception:
+        _remove_empty(client, name)
+        raise
+
+
+def _exists(client: MlflowClient, name: str) -> bool:
+    """Whether there may be such a model already: who may not know is answered something else."""
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        return bool(error.error_code != _MISSING)
+    return True
+
+
+def _remove_empty(client: MlflowClient, name: str) -> None:
+    """Remove a model that nobody else has done anything with; what fails here is only noted."""
+    try:
+        model = client.get_registered_model(name)
+        changed = model.last_updated_timestamp != model.creation_timestamp
+        if changed or model.description or model.tags or model.aliases:
+            return
+        if not model.latest_versions:  # else another client has registered one meanwhile
+            client.delete_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != _MISSING:
+            _logger.warning("Registered model %r may be left without versions: %s", name, error)
