@@ -8,6 +8,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     model_versions,
 )
 from hokusai_mlflow_plugin.db.schema.tables import state
+from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 
 _BACKFILL = "backfill"
@@ -31,7 +32,8 @@ def taken_over_ms(connection: Connection) -> int:
 def note_take_over(connection: Connection, now_ms: int) -> None:
     """Put on record when older data is taken over, if there is any and it is not on record."""
     if connection.scalar(select(model_versions.c.version).limit(1)) is not None:
-        insert_if_absent(connection, state, {"key": _TAKEN_OVER, "value": str(now_ms)})
+        row = sealed(state, {"key": _TAKEN_OVER, "value": str(now_ms)})
+        insert_if_absent(connection, state, row)
 
 
 def lock(connection: Connection) -> None:
@@ -41,4 +43,5 @@ def lock(connection: Connection) -> None:
 
 def mark_done(connection: Connection) -> None:
     """Older data has been taken over."""
-    connection.execute(state.update().where(state.c.key == _BACKFILL).values(value=_DONE))
+    row = sealed(state, {"key": _BACKFILL, "value": _DONE})
+    connection.execute(state.update().where(state.c.key == _BACKFILL).values(row))
