@@ -23,6 +23,11 @@ def is_pending(connection: Connection) -> bool:
     return connection.scalar(select(state.c.value).where(state.c.key == _BACKFILL)) == _PENDING
 
 
+def is_recorded(connection: Connection) -> bool:
+    """Whether it is on record that older data is taken over, or still to be."""
+    return connection.scalar(select(state.c.value).where(state.c.key == _BACKFILL)) is not None
+
+
 def taken_over_ms(connection: Connection) -> int:
     """When older data was first taken over (ms); 0 where there was none."""
     found = connection.scalar(select(state.c.value).where(state.c.key == _TAKEN_OVER))

@@ -164,6 +164,20 @@ def finish(
     )
 
 
+def read_log(connection: Connection, claim: Claim) -> Sequence[RowMapping]:
+    """The attempts at an event that were logged before a claim, in their order."""
+    query = (
+        select(delivery_attempts)
+        .where(
+            delivery_attempts.c.workspace == claim.workspace,
+            delivery_attempts.c.sequence == claim.sequence,
+            delivery_attempts.c.attempt < claim.attempt,
+        )
+        .order_by(delivery_attempts.c.attempt)
+    )
+    return connection.execute(query).mappings().all()
+
+
 def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -> bool:
     """Make an event due again, however its delivery ended, and also where it never had one.
 
