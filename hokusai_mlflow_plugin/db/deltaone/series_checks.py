@@ -15,8 +15,10 @@ from sqlalchemy import (
     Connection,
     and_,
     func,
+    null,
     or_,
     select,
+    union_all,
 )
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import IS_ACHIEVED
@@ -157,18 +159,23 @@ def series_off_their_baseline(connection: Connection, workspace: str) -> Sequenc
     A series begins with what its first DeltaOne was measured against: the least of all that were
     beaten, because the head never falls. Where nothing was earned, its baseline is its head.
     """
+    told = [
+        series.c.token_id,
+        series.c.benchmark_metric,
+        series.c.direction,
+        series.c.baseline_value,
+        series.c.head_value,
+    ]
+    in_workspace = series.c.workspace == workspace
+    # Not an outer join of series: no index finds the decisions of one.
+    beaten_values = (
+        select(*told, decisions.c.baseline_value.label("beaten"))
+        .select_from(decisions.join(series, _IN_SERIES))
+        .where(decisions.c.workspace == workspace, in_workspace, IS_ACHIEVED)
+    )
     query = (
-        select(
-            series.c.token_id,
-            series.c.benchmark_metric,
-            series.c.direction,
-            series.c.baseline_value,
-            series.c.head_value,
-            decisions.c.baseline_value.label("beaten"),
-        )
-        .select_from(series.outerjoin(decisions, and_(_IN_SERIES, IS_ACHIEVED)))
-        .where(series.c.workspace == workspace)
-        .order_by(series.c.token_id, series.c.benchmark_metric)
+        union_all(select(*told, null().label("beaten")).where(in_workspace), beaten_values)
+        .order_by("token_id", "benchmark_metric")
         .execution_options(yield_per=_FETCH)
     )
     off = []
