@@ -32,6 +32,9 @@ _SEALED = (
 )
 
 
+_STATE = sa.table("hokusai_state", sa.column("key", sa.String), sa.column("value", sa.String))
+
+
 def upgrade() -> None:
     connection = op.get_bind()
     name = as_in_mlflow(connection, "name", 256)
@@ -40,12 +43,16 @@ def upgrade() -> None:
         migration_steps.add_column(table, sa.Column("seal", exact_string(64)))
     _fill_names(connection)
     _mark_ledgers(connection)
+    _repeat_take_over(connection)
     for table in _SEALED:
         migration_seals.seal_rows(connection, table)
 
 
 def downgrade() -> None:
-    op.get_bind().execute(sa.text("DELETE FROM hokusai_state WHERE value = 'ledger'"))
+    connection = op.get_bind()
+    connection.execute(sa.text("DELETE FROM hokusai_state WHERE value = 'ledger'"))
+    done = sa.update(_STATE).where(_STATE.c.value.like("done %"))
+    connection.execute(done.values(value="done"))
     for table in _SEALED:
         migration_steps.drop_column(table, "seal")
     migration_steps.drop_column("hokusai_decisions", "decided_name")
@@ -71,12 +78,20 @@ def _fill_names(connection: sa.Connection) -> None:
 
 
 def _mark_ledgers(connection: sa.Connection) -> None:
-    marked = set(connection.scalars(sa.text("SELECT hokusai_state.key FROM hokusai_state")))
+    marked = set(connection.scalars(sa.select(_STATE.c.key)))
     for ledger_id in connection.scalars(sa.text("SELECT ledger_id FROM hokusai_reward_ledgers")):
         try:
             mark = uuid.UUID(ledger_id).hex
         except ValueError:
             continue  # a ledger that was edited: 'rewards verify' names it
         if mark not in marked:
-            state = sa.table("hokusai_state", sa.column("key"), sa.column("value"))
-            connection.execute(state.insert(), {"key": mark, "value": "ledger"})
+            connection.execute(_STATE.insert(), {"key": mark, "value": "ledger"})
+
+
+def _repeat_take_over(connection: sa.Connection) -> None:
+    """The word that older data is taken over tells since when."""
+    key, value = _STATE.c.key, _STATE.c.value
+    since = connection.scalar(sa.select(value).where(key == "taken_over_ms"))
+    if since is not None:
+        done = sa.update(_STATE).where(key == "backfill", value == "done")
+        connection.execute(done.values(value=f"done {since}"))

@@ -24,8 +24,10 @@ def is_pending(connection: Connection) -> bool:
 
 
 def is_recorded(connection: Connection) -> bool:
-    """Whether it is on record that older data is taken over, or still to be."""
-    return connection.scalar(select(state.c.value).where(state.c.key == _BACKFILL)) is not None
+    """Whether it is on record that older data is taken over, and since when, or still to be."""
+    query = select(state.c.key, state.c.value).where(state.c.key.in_((_BACKFILL, _TAKEN_OVER)))
+    found = {row.key: row.value for row in connection.execute(query)}
+    return found.get(_BACKFILL) in (_PENDING, _done(found.get(_TAKEN_OVER)))
 
 
 def taken_over_ms(connection: Connection) -> int:
@@ -48,5 +50,11 @@ def lock(connection: Connection) -> None:
 
 def mark_done(connection: Connection) -> None:
     """Older data has been taken over."""
-    row = sealed(state, {"key": _BACKFILL, "value": _DONE})
+    taken_over = connection.scalar(select(state.c.value).where(state.c.key == _TAKEN_OVER))
+    row = sealed(state, {"key": _BACKFILL, "value": _done(taken_over)})
     connection.execute(state.update().where(state.c.key == _BACKFILL).values(row))
+
+
+def _done(taken_over: str | None) -> str:
+    """It repeats the time, so that the row of that cannot go unnoticed."""
+    return _DONE if taken_over is None else f"{_DONE} {taken_over}"
