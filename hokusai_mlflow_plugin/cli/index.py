@@ -46,7 +46,8 @@ def index() -> None:
 def verify(database_uri: str | None, as_json: bool) -> None:
     """Name each difference between tags and index; exit status 1 where there is one.
 
-    It may be a missing row, a stale row, or a differing column. Nothing is written. JSON:
+    It may be a missing row, a stale row, or a differing column, the decision in force included.
+    Nothing is written. JSON:
     'differences', each with 'workspace', 'model', 'version', 'kind' and 'details', and
     'version_count'.
 

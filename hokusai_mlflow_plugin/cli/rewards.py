@@ -110,7 +110,10 @@ def list_rewards(
 @output_option
 @reporting_errors
 def verify(database_uri: str | None, as_json: bool) -> None:
-    """Check that no event was edited, removed, swapped or added; exit status 1 where one was.
+    """Check that nobody edited, removed, swapped or added events, or what they rest on.
+
+    Decisions, series, deliveries, the index's decisions and the contributors in the tags are
+    compared. Exit status 1 where something differs; docs/events.md lists the codes.
 
     \b
     Example:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, tuple_
 
@@ -56,6 +58,24 @@ def names(name: ColumnElement[str], span: Span) -> list[ColumnElement[bool]]:
     if span.last is not None:
         conditions.append(name <= span.last[0])
     return conditions
+
+
+def follows(
+    connection: Connection, keys: Sequence[ColumnElement[Any]], after: Sequence[Any]
+) -> ColumnElement[bool]:
+    """Whether a row's key comes after another one, as each database takes an index range from it.
+
+    Args:
+        connection: Tells the database.
+        keys: The key's columns in their order.
+        after: The other key.
+    """
+    if connection.dialect.name in ("sqlite", "postgresql"):
+        return tuple_(*keys) > tuple_(*after)
+    steps = range(len(keys))
+    return or_(
+        *(and_(*(keys[i] == after[i] for i in steps[:n]), keys[n] > after[n]) for n in steps)
+    )
 
 
 def same_model(one: Table, other: Table) -> ColumnElement[bool]:

@@ -17,6 +17,10 @@ class DeliveryStatus(str, Enum):
     """Given up after the last attempt; ``rewards replay`` begins anew."""
 
 
+LONGEST_WAIT_MS = 366 * 24 * 3_600_000
+"""No attempt is due later than this after what came before it: a year, whatever the settings."""
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """When a failed delivery is tried again: by default for a day and a half."""

@@ -111,8 +111,8 @@ def _compare(candidate: Candidate, head: Head) -> Verdict:
     difference = EXACT.subtract(candidate.value, head.value)
     improvement = EXACT.multiply(difference, Decimal(candidate.direction.sign))
     compared = (
-        f"{candidate.metric} {plain(candidate.value)} against {plain(head.value)} of "
-        f"{head.name} version {head.version}"
+        f"{candidate.metric} {plain(candidate.value)} "
+        f"{against(plain(head.value), head.name, head.version)}"
     )
     points = percentage_points(improvement.copy_abs())
     if improvement < 0:
@@ -126,6 +126,11 @@ def _compare(candidate: Candidate, head: Head) -> Verdict:
         reason = f"{reason} Nothing is earned: {candidate.unpaid_because}."
         return Verdict(Outcome.BASELINE, improvement, reason)
     return Verdict(Outcome.ACHIEVED, improvement, reason)
+
+
+def against(value: object, name: object, version: object) -> str:
+    """How a reason names the head that a value was compared with."""
+    return f"against {value} of {name} version {version}"
 
 
 def percentage_points(amount: Decimal) -> str:

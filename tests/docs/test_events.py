@@ -25,6 +25,7 @@ from support.registry import VALUE, create_version, token_tags
 from support.rewards import events
 from support.servers import mlflow_server
 
+from hokusai_mlflow_plugin.db.rewards import delivery_queue
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.services.rewards import dispatch
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher
@@ -84,6 +85,13 @@ def dispatcher(store: Any, url: str, *secrets: str) -> Dispatcher:
     return Dispatcher(store.engine, receiver, RetryPolicy(), session)
 
 
+def replay_all(store: Any) -> None:
+    """Make every event due again."""
+    with store.engine.begin() as connection:
+        for event in events(store):
+            assert delivery_queue.replay(connection, "default", event["id"], 0)
+
+
 def test_the_receiver_is_as_short_as_it_is_said():
     """A receiver that verifies and leaves out repeats takes about twenty lines."""
     assert len([line for line in RECEIVER.splitlines() if line.strip()]) <= 22
@@ -94,12 +102,7 @@ def test_the_receiver_keeps_each_event_once(ledger, tmp_path):
     """It verifies what the dispatcher sends, and a repeat changes nothing."""
     with receiving(tmp_path) as url:
         assert dispatcher(ledger, url).deliver_due() == 3
-        with ledger.engine.begin() as connection:
-            connection.execute(
-                text(
-                    "UPDATE hokusai_reward_deliveries SET status = 'pending', next_attempt_time = 0"
-                )
-            )
+        replay_all(ledger)
         assert dispatcher(ledger, url).deliver_due() == 3
         assert received(tmp_path) == events(ledger)
 
@@ -110,10 +113,7 @@ def test_the_receiver_survives_a_restart(ledger, tmp_path):
     with receiving(tmp_path) as url:
         assert dispatcher(ledger, url).deliver_due(1) == 1
     assert dispatcher(ledger, url).deliver_due() == 2
-    with ledger.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE hokusai_reward_deliveries SET status = 'pending', next_attempt_time = 0")
-        )
+    replay_all(ledger)
     with receiving(tmp_path) as url:
         assert dispatcher(ledger, url).deliver_due() == 3
         assert received(tmp_path) == events(ledger)

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, text
 
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
-from hokusai_mlflow_plugin.services.rewards.ledger_verification import LedgerFault, audit
+from hokusai_mlflow_plugin.services.rewards.ledger_faults import LedgerFault
+from hokusai_mlflow_plugin.services.rewards.ledger_verification import audit
 
 Json = dict[str, Any]
 Series = tuple[str, str, str]

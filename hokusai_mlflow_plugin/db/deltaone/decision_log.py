@@ -10,6 +10,7 @@ from sqlalchemy.sql.selectable import FromClause
 
 from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series
+from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.domain.delta import Outcome
 
 # Two aliases: a decision is shown with the one that it was measured against, so a query has the
@@ -101,4 +102,9 @@ def series_of(
 
 def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write one decision; they are never changed, save for the name in a rename."""
-    connection.execute(decisions.insert(), row)
+    connection.execute(decisions.insert(), as_recorded(row))
+
+
+def as_recorded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A decision's row with the name that its version has now, sealed."""
+    return sealed(decisions, {**row, "decided_name": row["name"]})

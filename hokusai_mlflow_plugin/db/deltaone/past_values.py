@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, select
 
+from hokusai_mlflow_plugin.db.deltaone.decision_log import as_recorded
 from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX
 from hokusai_mlflow_plugin.db.keys import SeriesId, of_series
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
@@ -106,7 +107,7 @@ def lock_head(connection: Connection, key: SeriesId) -> Row[Any] | None:
 
 def record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -> None:
     """Write decisions on indexed versions, and name them in the index."""
-    connection.execute(decisions.insert(), list(decision_rows))
+    connection.execute(decisions.insert(), [as_recorded(row) for row in decision_rows])
     connection.execute(
         token_index.update()
         .where(

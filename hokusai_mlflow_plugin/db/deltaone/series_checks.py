@@ -6,6 +6,8 @@ Every check is one statement, so that it sees one state of the database: writers
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -13,8 +15,10 @@ from sqlalchemy import (
     Connection,
     and_,
     func,
+    null,
     or_,
     select,
+    union_all,
 )
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import IS_ACHIEVED
@@ -23,6 +27,9 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     series,
 )
 from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
+
+_FETCH = 5_000
 
 SeriesKey = tuple[str, str]
 """Token and metric."""
@@ -53,23 +60,34 @@ def heads_left_twice(connection: Connection, workspace: str) -> Sequence[str]:
     return [str(each) for each in connection.scalars(query)]
 
 
-def missing_baselines(connection: Connection, workspace: str) -> Sequence[str | None]:
-    """Ids that decisions say they were measured against, of no head of their series, in order.
-
-    None, at the end, where an achieved decision names nothing.
-    """
+def missing_baselines(connection: Connection, workspace: str) -> Sequence[str]:
+    """Ids that decisions say they were measured against, of no head of their series, in order."""
     against = decisions.alias()
     query = (
         select(decisions.c.baseline_decision_id)
         .select_from(decisions.outerjoin(against, _measured_against(against)))
         .where(
             decisions.c.workspace == workspace,
-            or_(decisions.c.baseline_decision_id.is_not(None), IS_ACHIEVED),
+            decisions.c.baseline_decision_id.is_not(None),
             against.c.decision_id.is_(None),
         )
         .distinct()
     )
-    return sorted(connection.scalars(query), key=lambda each: (each is None, each or ""))
+    return sorted(str(each) for each in connection.scalars(query))
+
+
+def achieved_against_nothing(connection: Connection, workspace: str) -> Sequence[str]:
+    """Ids of achieved decisions that name none that they were measured against, in order."""
+    query = (
+        select(decisions.c.decision_id)
+        .where(
+            decisions.c.workspace == workspace,
+            IS_ACHIEVED,
+            decisions.c.baseline_decision_id.is_(None),
+        )
+        .order_by(decisions.c.decision_id)
+    )
+    return connection.scalars(query).all()
 
 
 def decisions_off_their_baseline(connection: Connection, workspace: str) -> Sequence[str]:
@@ -133,6 +151,49 @@ def series_off_their_head(connection: Connection, workspace: str) -> Sequence[Se
         .order_by(series.c.token_id, series.c.benchmark_metric)
     )
     return [(token_id, metric) for token_id, metric in connection.execute(query)]
+
+
+def series_off_their_baseline(connection: Connection, workspace: str) -> Sequence[SeriesKey]:
+    """Token and metric of series that begin with another value than their decisions say, in order.
+
+    A series begins with what its first DeltaOne was measured against: the least of all that were
+    beaten, because the head never falls. Where nothing was earned, its baseline is its head.
+    """
+    told = [
+        series.c.token_id,
+        series.c.benchmark_metric,
+        series.c.direction,
+        series.c.baseline_value,
+        series.c.head_value,
+    ]
+    in_workspace = series.c.workspace == workspace
+    # Not an outer join of series: no index finds the decisions of one.
+    beaten_values = (
+        select(*told, decisions.c.baseline_value.label("beaten"))
+        .select_from(decisions.join(series, _IN_SERIES))
+        .where(decisions.c.workspace == workspace, in_workspace, IS_ACHIEVED)
+    )
+    query = (
+        union_all(select(*told, null().label("beaten")).where(in_workspace), beaten_values)
+        .order_by("token_id", "benchmark_metric")
+        .execution_options(yield_per=_FETCH)
+    )
+    off = []
+    for key, rows in groupby(connection.execute(query), lambda row: (row[0], row[1])):
+        found = list(rows)
+        beaten = [row.beaten for row in found if row.beaten is not None]
+        if found[0].baseline_value != _least(beaten, found[0].direction, found[0].head_value):
+            off.append(key)
+    return off
+
+
+def _least(beaten: Sequence[str], direction: str, otherwise: str) -> str | None:
+    """The value that the others were better than; None where one of them is no number."""
+    try:
+        in_order = sorted(beaten, key=Decimal, reverse=direction == Direction.MINIMIZE.value)
+    except InvalidOperation:
+        return None
+    return in_order[0] if in_order else otherwise
 
 
 def _measured_against(head: Any) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy import ARRAY, Connection, bindparam, column, exists, func, select
 
@@ -96,8 +97,11 @@ def lock(connection: Connection, span: Span) -> Locks:
     )
 
 
-def read_decisions(connection: Connection, span: Span) -> Mapping[Position, Sequence[Decided]]:
-    """Every decision on the versions of a span, oldest first."""
+def read_last_decisions(connection: Connection, span: Span) -> Mapping[Position, Sequence[Decided]]:
+    """The decisions on the versions of a span that no other supersedes, oldest first.
+
+    There can be several: an index row that was lost leaves the next decision without a predecessor.
+    """
     table = decisions.c
     rows = connection.execute(
         select(
@@ -111,11 +115,15 @@ def read_decisions(connection: Connection, span: Span) -> Mapping[Position, Sequ
             table.supersedes,
         )
         .where(*inside(connection, decisions, span))
-        .order_by(table.decided_time)
-    ).all()
+        .order_by(table.name, table.version, table.decided_time)
+    )
     found: dict[Position, list[Decided]] = {}
-    for name, version, *decided in rows:
-        found.setdefault((name, version), []).append(Decided(*decided))
+    # MySQL puts names together that differ in case, and their rows may alternate.
+    for position, history in groupby(rows, lambda row: (row.name, row.version)):
+        taken = [Decided(*row[2:]) for row in history]
+        superseded = {each.supersedes for each in taken}
+        last = [each for each in taken if each.id not in superseded]
+        found.setdefault(position, []).extend(last)
     return found
 
 

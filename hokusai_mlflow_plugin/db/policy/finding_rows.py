@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, exists, or_, select
+from sqlalchemy import Connection, RowMapping, bindparam, case, exists, or_, select
 
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     same_version,
 )
 from hokusai_mlflow_plugin.db.schema.tables import policy_findings, token_index
+from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import upsert
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
@@ -25,7 +26,7 @@ OF_MODEL = 0
 
 def put(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write a finding, in place of an older one on the same version."""
-    upsert(connection, policy_findings, row)
+    upsert(connection, policy_findings, sealed(policy_findings, row))
 
 
 def remove(connection: Connection, key: VersionId) -> None:
@@ -42,9 +43,25 @@ def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
             policy_findings.c.name != model.name,
         )
     )
-    connection.execute(
-        policy_findings.update().where(*of_model(policy_findings, model)).values(name=new_name)
-    )
+    query = select(policy_findings).where(*of_model(policy_findings, model))
+    moved = [
+        sealed(policy_findings, {**row, "name": new_name})
+        for row in connection.execute(query).mappings()
+    ]
+    if moved:
+        # One by one, because each has a seal of its own.
+        connection.execute(
+            policy_findings.update()
+            .where(
+                *of_model(policy_findings, model),
+                policy_findings.c.version == bindparam("of_version"),
+            )
+            .values(name=bindparam("new_name"), seal=bindparam("new_seal")),
+            [
+                {"of_version": row["version"], "new_name": row["name"], "new_seal": row["seal"]}
+                for row in moved
+            ],
+        )
 
 
 def read_findings(

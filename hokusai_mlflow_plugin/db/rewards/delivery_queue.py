@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts, reward_events
+from hokusai_mlflow_plugin.db.seals import is_sealed, sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
@@ -26,7 +28,40 @@ class Claim:
     sequence: int
     attempt: int
     """Counted from 1, over all replays."""
-    attempts_since_replay: int
+    time_ms: int
+    before: RowMapping
+    """The delivery as it was found."""
+
+    @property
+    def attempts_since_replay(self) -> int:
+        return self.attempt - int(self.before["replayed_after"])
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the delivery was found as the servers wrote it."""
+        return is_sealed(deliveries, self.before)
+
+    def as_of(self, status: DeliveryStatus, next_attempt_ms: int) -> dict[str, Any]:
+        """The delivery's row after this claim."""
+        row = {
+            **self.before,
+            "status": status.value,
+            "attempts": self.attempt,
+            "next_attempt_time": next_attempt_ms,
+        }
+        return sealed(deliveries, row)
+
+    def outcome(self, http_status: int | None, error: str | None) -> dict[str, Any]:
+        """The row of the attempt in the log."""
+        row = {
+            "workspace": self.workspace,
+            "sequence": self.sequence,
+            "attempt": self.attempt,
+            "attempt_time": self.time_ms,
+            "http_status": http_status,
+            "error": error,
+        }
+        return sealed(delivery_attempts, row)
 
 
 def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Claim | None:
@@ -39,7 +74,7 @@ def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Clai
     if row is None:
         return None
     attempt = row["attempts"] + 1
-    claim = Claim(row["workspace"], row["sequence"], attempt, attempt - row["replayed_after"])
+    claim = Claim(row["workspace"], row["sequence"], attempt, now_ms, row)
     claimed = connection.execute(
         deliveries.update()
         .where(
@@ -47,19 +82,12 @@ def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Clai
             # Where the database locks no rows (SQLite), another dispatcher may have been faster.
             deliveries.c.attempts == row["attempts"],
         )
-        .values(status=_SENDING, attempts=attempt, next_attempt_time=lease_until_ms)
+        .values(claim.as_of(DeliveryStatus.SENDING, lease_until_ms))
     )
     if claimed.rowcount != 1:
         # The other one has it now, so this look finds another row.
         return claim_next(connection, now_ms, lease_until_ms)
-    connection.execute(
-        delivery_attempts.insert().values(
-            workspace=claim.workspace,
-            sequence=claim.sequence,
-            attempt=attempt,
-            attempt_time=now_ms,
-        )
-    )
+    connection.execute(delivery_attempts.insert(), claim.outcome(None, None))
     return claim
 
 
@@ -128,7 +156,7 @@ def finish(
             deliveries.c.attempts == claim.attempt,
             deliveries.c.status == _SENDING,
         )
-        .values(status=status.value, next_attempt_time=next_attempt_ms)
+        .values(claim.as_of(status, next_attempt_ms))
     )
     connection.execute(
         delivery_attempts.update()
@@ -137,8 +165,22 @@ def finish(
             delivery_attempts.c.sequence == claim.sequence,
             delivery_attempts.c.attempt == claim.attempt,
         )
-        .values(http_status=http_status, error=error)
+        .values(claim.outcome(http_status, error))
     )
+
+
+def read_log(connection: Connection, claim: Claim) -> Sequence[RowMapping]:
+    """The attempts at an event that were logged before a claim, in their order."""
+    query = (
+        select(delivery_attempts)
+        .where(
+            delivery_attempts.c.workspace == claim.workspace,
+            delivery_attempts.c.sequence == claim.sequence,
+            delivery_attempts.c.attempt < claim.attempt,
+        )
+        .order_by(delivery_attempts.c.attempt)
+    )
+    return connection.execute(query).mappings().all()
 
 
 def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -> bool:
@@ -153,18 +195,31 @@ def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -
     )
     if sequence is None:
         return False
+    while not _replayed(connection, workspace, sequence, now_ms):
+        pass  # a dispatcher has just claimed it
+    return True
+
+
+def _replayed(connection: Connection, workspace: str, sequence: int, now_ms: int) -> bool:
+    """Make a delivery due; False where its attempts have just become more."""
+    query = select(deliveries).where(*_of(workspace, sequence)).with_for_update()
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        _make_due(connection, workspace, sequence, now_ms)
+        return True
+    due = {
+        **row,
+        "status": _PENDING,
+        "next_attempt_time": now_ms,
+        "replayed_after": row["attempts"],
+    }
     replayed = connection.execute(
         deliveries.update()
-        .where(*_of(workspace, sequence))
-        .values(
-            status=_PENDING,
-            next_attempt_time=now_ms,
-            replayed_after=deliveries.c.attempts,
-        )
+        # Where the database locks no rows (SQLite), a dispatcher may have been faster.
+        .where(*_of(workspace, sequence), deliveries.c.attempts == row["attempts"])
+        .values(sealed(deliveries, due))
     )
-    if replayed.rowcount == 0:
-        _make_due(connection, workspace, sequence, now_ms)
-    return True
+    return replayed.rowcount == 1
 
 
 def _make_due(connection: Connection, workspace: str, sequence: int, now_ms: int) -> None:
@@ -182,7 +237,7 @@ def _make_due(connection: Connection, workspace: str, sequence: int, now_ms: int
         "next_attempt_time": now_ms,
         "replayed_after": logged or 0,
     }
-    insert_if_absent(connection, deliveries, row)
+    insert_if_absent(connection, deliveries, sealed(deliveries, row))
 
 
 def read_deliveries(

@@ -22,9 +22,11 @@ from hokusai_mlflow_plugin.db.deltaone.decision_log import IS_ACHIEVED
 from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
     deliveries,
+    delivery_attempts,
     ledgers,
     reward_events,
     series,
+    token_index,
 )
 
 _OF_DECISION = and_(
@@ -34,8 +36,8 @@ _OF_DECISION = and_(
 
 
 def workspaces(connection: Connection) -> list[str]:
-    """Every workspace that has a ledger, events, series or decisions, in order."""
-    tables = (ledgers, reward_events, series, decisions)
+    """Every workspace that has a ledger, events, series, decisions or index rows, in order."""
+    tables = (ledgers, reward_events, series, decisions, token_index)
     found = union(*(select(table.c.workspace) for table in tables))
     return sorted(connection.scalars(found))
 
@@ -92,6 +94,20 @@ def _events() -> Select[Any]:
         deliveries.c.workspace == reward_events.c.workspace,
         deliveries.c.sequence == reward_events.c.sequence,
     )
+    is_last = and_(
+        delivery_attempts.c.workspace == deliveries.c.workspace,
+        delivery_attempts.c.sequence == deliveries.c.sequence,
+        delivery_attempts.c.attempt == deliveries.c.attempts,
+    )
+    each = delivery_attempts.alias()
+    logged = (
+        select(func.count())
+        .where(
+            each.c.workspace == reward_events.c.workspace,
+            each.c.sequence == reward_events.c.sequence,
+        )
+        .scalar_subquery()
+    )
     return select(
         reward_events,
         decisions.c.outcome.label("decision_outcome"),
@@ -103,14 +119,22 @@ def _events() -> Select[Any]:
         decisions.c.improvement_pp.label("decision_improvement_pp"),
         decisions.c.baseline_value.label("decision_baseline_value"),
         decisions.c.evidence.label("decision_evidence"),
+        decisions.c.decided_name.label("decision_decided_name"),
+        decisions.c.decided_time.label("decision_time"),
+        decisions.c.reason.label("decision_reason"),
         ledgers.c.ledger_id,
         ledgers.c.last_sequence,
         ledgers.c.last_hash,
-        deliveries.c.status.label("delivery_status"),
+        *(column.label(f"delivery_{column.name}") for column in deliveries.columns),
+        logged.label("logged_attempts"),
+        delivery_attempts.c.attempt_time.label("last_attempt_time"),
+        delivery_attempts.c.http_status.label("last_http_status"),
+        delivery_attempts.c.error.label("last_error"),
     ).select_from(
         reward_events.outerjoin(decisions, _OF_DECISION)
         .outerjoin(ledgers, ledgers.c.workspace == reward_events.c.workspace)
         .outerjoin(deliveries, of_delivery)
+        .outerjoin(delivery_attempts, is_last)
     )
 
 

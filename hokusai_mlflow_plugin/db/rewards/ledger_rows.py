@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from hokusai_mlflow_plugin.db.schema.tables import deliveries, ledgers, reward_events
+from hokusai_mlflow_plugin.db.schema.tables import deliveries, ledgers, reward_events, state
+from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
+
+LEDGER_MARK = "ledger"
+"""What ``hokusai_state`` says under the id of each ledger that was ever begun."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,9 @@ def lock_ledger(
         # waits for that to be committed, and the second look locks whichever is there.
         insert_if_absent(connection, ledgers, row)
         tail = read_tail(connection, workspace, lock=True)
-    assert tail is not None  # noqa: S101  # it was just written, by this writer or another
+        assert tail is not None  # noqa: S101  # it was just written, by this writer or another
+        mark = {"key": uuid.UUID(tail.ledger_id).hex, "value": LEDGER_MARK}
+        insert_if_absent(connection, state, sealed(state, mark))
     return tail
 
 
@@ -54,16 +61,15 @@ def read_tail(connection: Connection, workspace: str, *, lock: bool = False) -> 
 def insert_event(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write an event, and with it its delivery, due at once."""
     connection.execute(reward_events.insert().values(**row))
-    connection.execute(
-        deliveries.insert().values(
-            workspace=row["workspace"],
-            sequence=row["sequence"],
-            status=DeliveryStatus.PENDING.value,
-            attempts=0,
-            next_attempt_time=row["event_time"],
-            replayed_after=0,
-        )
-    )
+    delivery = {
+        "workspace": row["workspace"],
+        "sequence": row["sequence"],
+        "status": DeliveryStatus.PENDING.value,
+        "attempts": 0,
+        "next_attempt_time": row["event_time"],
+        "replayed_after": 0,
+    }
+    connection.execute(deliveries.insert(), sealed(deliveries, delivery))
 
 
 def advance(connection: Connection, workspace: str, sequence: int, digest: str) -> None:

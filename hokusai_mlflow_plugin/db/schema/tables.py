@@ -9,11 +9,18 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
 
 from hokusai_mlflow_plugin.db.schema.types import exact_string
+from hokusai_mlflow_plugin.db.seals import SEAL, UNSEALED
 
 PREFIX = "hokusai_"
 VERSION_TABLE = "alembic_version_hokusai"
 
 metadata = MetaData()
+
+
+def _seal() -> Column[str]:
+    """Shows an edit past the servers; null only where another program wrote the row."""
+    return Column(SEAL, exact_string(64))
+
 
 token_index = Table(
     "hokusai_token_index",
@@ -59,7 +66,10 @@ decisions = Table(
     metadata,
     Column("workspace", String(63), primary_key=True),
     Column("decision_id", exact_string(36), primary_key=True),
-    Column("name", String(256), nullable=False),
+    # A rename moves it, of every version in one statement: so it is not sealed.
+    Column("name", String(256), nullable=False, info=UNSEALED),
+    # As it was when the decision was taken; the event tells it.
+    Column("decided_name", String(256)),
     Column("version", Integer, nullable=False),
     # Tells a version from one of the same name and number that was deleted before it.
     Column("creation_time", BigInteger, nullable=False),
@@ -76,6 +86,7 @@ decisions = Table(
     Column("logged_value", exact_string(64)),
     Column("supersedes", exact_string(36)),
     Column("decided_time", BigInteger, nullable=False),
+    _seal(),
 )
 
 # A rename moves the decisions of a model's versions.
@@ -133,6 +144,7 @@ deliveries = Table(
     Column("next_attempt_time", BigInteger, nullable=False),
     # How many attempts had been made when the event was last replayed by hand.
     Column("replayed_after", Integer, nullable=False),
+    _seal(),
 )
 
 # The dispatcher claims what is due, oldest first.
@@ -147,6 +159,7 @@ delivery_attempts = Table(
     Column("attempt_time", BigInteger, nullable=False),
     Column("http_status", Integer),
     Column("error", Text),
+    _seal(),
 )
 
 policy_findings = Table(
@@ -160,6 +173,7 @@ policy_findings = Table(
     Column("codes", String(500), nullable=False),
     Column("message", Text, nullable=False),
     Column("found_time", BigInteger, nullable=False),
+    _seal(),
 )
 
 state = Table(
@@ -167,4 +181,5 @@ state = Table(
     metadata,
     Column("key", String(32), primary_key=True),
     Column("value", String(32), nullable=False),
+    _seal(),
 )

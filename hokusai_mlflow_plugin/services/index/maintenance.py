@@ -5,7 +5,7 @@ On a database that the plugin is new to, repairing it is the backfill. Source: R
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,10 +15,10 @@ from sqlalchemy import Connection, Engine
 from hokusai_mlflow_plugin.db.index import index_repair
 from hokusai_mlflow_plugin.db.index.index_repair import Decided
 from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow
-from hokusai_mlflow_plugin.db.key_ranges import Position
 from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.tags import TokenTags
 from hokusai_mlflow_plugin.domain.values import parse_benchmark_value
 from hokusai_mlflow_plugin.services.index.scanning import (
     BATCH_SIZE,
@@ -135,8 +135,7 @@ def _difference(version: ScannedVersion) -> Difference | None:
         return None if version.row is None else Difference(version.id, Kind.STALE_ROW)
     if version.row is None:
         return None if version.withheld else Difference(version.id, Kind.MISSING_ROW)
-    # Which decision is in force is none of the tags' business.
-    expected = _row(version, version.row["decision_id"])
+    expected = _expected(version)
     if version.row == expected:
         return None
     columns = tuple(
@@ -147,45 +146,40 @@ def _difference(version: ScannedVersion) -> Difference | None:
     return Difference(version.id, Kind.DIFFERING_COLUMN, columns)
 
 
-def _row(version: ScannedVersion, decision_id: str | None) -> IndexRow:
+def _expected(version: ScannedVersion) -> IndexRow:
+    """The row that the index has to hold for a tokenised version.
+
+    Where the row says what the tags say, its decision stays unless the version's last one is known
+    to be another: of a decision that is gone nothing else is left, and ``rewards verify`` names it.
+    """
     assert version.token_tags is not None  # noqa: S101  # the callers ask for tokenised versions
-    return index_repair.index_row(
-        version.id, version.creation_time_ms, version.token_tags, decision_id
+    agreeing = [each for each in version.decided if _agrees(each, version.token_tags)]
+    last = agreeing[-1].id if agreeing and agreeing[-1] is version.decided[-1] else None
+    found = version.row["decision_id"] if version.row is not None else None
+    expected = index_repair.index_row(
+        version.id, version.creation_time_ms, version.token_tags, found
+    )
+    is_known = last is None or any(each.id == found for each in agreeing)
+    if version.row == expected and is_known:
+        return expected
+    return {**expected, "decision_id": last}
+
+
+def _agrees(decision: Decided, tags: TokenTags) -> bool:
+    """Whether a decision is on what the tags say now."""
+    return (
+        decision.token_id == tags.token_id
+        and decision.benchmark_metric == tags.benchmark_metric
+        and parse_benchmark_value(decision.value) == parse_benchmark_value(tags.benchmark_value)
     )
 
 
 def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> None:
     rebuilt = [v for v in batch.versions if v.token_tags is not None and v.id in differing]
     found = [v.id for v in batch.versions if v.row is not None and v.id in differing]
-    decided = index_repair.read_decisions(connection, batch.span) if rebuilt else {}
     index_repair.replace_rows(
-        connection,
-        [*batch.strays, *found],
-        [_row(version, _decision_in_force(version, decided)) for version in rebuilt],
+        connection, [*batch.strays, *found], [_expected(version) for version in rebuilt]
     )
-
-
-def _decision_in_force(
-    version: ScannedVersion, decided: Mapping[Position, Sequence[Decided]]
-) -> str | None:
-    """The last decision on a version, where it is on what its tags say now."""
-    tags = version.token_tags
-    history = [
-        decision
-        for decision in decided.get((version.id.name, version.id.version), ())
-        if decision.creation_time_ms == version.creation_time_ms
-    ]
-    superseded = {decision.supersedes for decision in history}
-    last = [decision for decision in history if decision.id not in superseded][-1:]
-    for decision in last:
-        if (
-            tags is not None
-            and decision.token_id == tags.token_id
-            and decision.benchmark_metric == tags.benchmark_metric
-            and parse_benchmark_value(decision.value) == parse_benchmark_value(tags.benchmark_value)
-        ):
-            return decision.id
-    return None
 
 
 def _connect(engine: Engine, isolation_level: str) -> Connection:

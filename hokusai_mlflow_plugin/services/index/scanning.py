@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from hokusai_mlflow_plugin.db.index import index_repair, registry_scan
-from hokusai_mlflow_plugin.db.index.index_repair import Locks
+from hokusai_mlflow_plugin.db.index.index_repair import Decided, Locks
 from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow, LiveVersion
 from hokusai_mlflow_plugin.db.key_ranges import Position, Span
 from hokusai_mlflow_plugin.db.keys import VersionId
@@ -54,6 +54,8 @@ class ScannedVersion:
     """None where it is not tokenised."""
     row: IndexRow | None
     """Its row in the index as found."""
+    decided: Sequence[Decided]
+    """The decisions on it that no other supersedes, oldest first."""
     withheld: bool
     """Whether the audit policy left it out of the index for what its tags do not show."""
 
@@ -154,6 +156,7 @@ def _read(
     tags = registry_scan.read_tags(connection, span, RULED_TAGS)
     contexts = _contexts(connection, catalogue, span)
     findings = registry_scan.read_findings(connection, span) if with_index else {}
+    decided = index_repair.read_last_decisions(connection, span) if with_index else {}
     no_token = Context(catalogue=catalogue)
     versions = [
         _scanned(
@@ -162,6 +165,11 @@ def _read(
             tags.get(version.position, {}),
             contexts.get(version.model, no_token),
             rows.pop(version.position, None),
+            [
+                each
+                for each in decided.get(version.position, ())
+                if each.creation_time_ms == version.creation_time_ms
+            ],
             withheld=_is_withheld(version, findings.get(version.position)),
         )
         for version in live
@@ -186,6 +194,7 @@ def _scanned(
     tags: Mapping[str, str],
     context: Context,
     row: IndexRow | None,
+    decided: Sequence[Decided],
     *,
     withheld: bool,
 ) -> ScannedVersion:
@@ -196,6 +205,7 @@ def _scanned(
         context,
         token_tags(tags, context),
         row,
+        decided,
         withheld,
     )
 

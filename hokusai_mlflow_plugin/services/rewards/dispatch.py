@@ -12,15 +12,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 import requests
 import rfc8785
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from standardwebhooks import Webhook
 
 from hokusai_mlflow_plugin.db.rewards import delivery_queue
 from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
+from hokusai_mlflow_plugin.services.rewards.delivery_checks import is_proven
 from hokusai_mlflow_plugin.services.rewards.ledger_verification import proven_event
 from hokusai_mlflow_plugin.services.rewards.posting import Poster, failure
 
@@ -105,7 +107,7 @@ class Dispatcher:
     def _attempt(self, claim: Claim) -> None:
         # Two short transactions and none while it posts: a receiver that hangs holds no lock.
         with self._engine.connect() as connection:
-            event = proven_event(connection, claim.workspace, claim.sequence)
+            event = self._event(connection, claim)
         if event is None:
             ending = Ending(DeliveryStatus.DEAD, None, _TAMPERED)
         else:
@@ -124,6 +126,12 @@ class Dispatcher:
             status.value,
             f", {ending.error}" if ending.error else "",
         )
+
+    def _event(self, connection: Connection, claim: Claim) -> dict[str, Any] | None:
+        """The claimed event; None where 'rewards verify' would name it or its delivery."""
+        if not is_proven(connection, claim):
+            return None
+        return proven_event(connection, claim.workspace, claim.sequence)
 
     def _next(self, claim: Claim, ending: Ending) -> tuple[DeliveryStatus, float]:
         if ending.status is not DeliveryStatus.PENDING:

@@ -25,6 +25,23 @@ from hokusai_mlflow_plugin.services.rewards.address_notes import address_note
 EVENT_TYPE = "hokusai.deltaone.achieved"
 FIRST_HASH = "0" * 64
 """``previous_hash`` of the first event."""
+DATA_KEYS = frozenset(
+    (
+        "workspace",
+        "token_id",
+        "name",
+        "version",
+        "run_id",
+        "benchmark_metric",
+        "direction",
+        "baseline",
+        "value",
+        "improvement_pp",
+        "evidence",
+        "contributors",
+    )
+)
+"""What the data of every event has, and nothing else."""
 
 
 def append(
@@ -109,11 +126,12 @@ def _data(
         "value": decision["value"],
         "improvement_pp": decision["improvement_pp"],
         "evidence": decision["evidence"],
-        "contributors": [_contributor(each) for each in tags.contributors],
+        "contributors": [contributor_of(each) for each in tags.contributors],
     }
 
 
-def _contributor(contributor: Contributor) -> dict[str, Any]:
+def contributor_of(contributor: Contributor) -> dict[str, Any]:
+    """A contributor as an event tells it."""
     return {
         "contributor": contributor.text,
         "address": contributor.address,

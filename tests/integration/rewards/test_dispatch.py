@@ -18,6 +18,7 @@ from support.killed import killable
 from support.receiver import OTHER_SECRET, REDIRECTED, SECRET, receiving
 from support.registry import VALUE, create_version, token_tags
 from support.rewards import assert_sound, events, own_hash, rows
+from support.tampering import reseal
 
 from hokusai_mlflow_plugin.db.rewards import delivery_queue
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
@@ -453,9 +454,11 @@ def rewrite(store: Any, **changes: Any) -> str:
         run_sql(
             store,
             "INSERT INTO hokusai_reward_deliveries SELECT workspace, :n, status, attempts, "
-            "next_attempt_time, replayed_after FROM hokusai_reward_deliveries WHERE sequence = 2",
+            "next_attempt_time, replayed_after, seal FROM hokusai_reward_deliveries "
+            "WHERE sequence = 2",
             n=new["sequence"],
         )
+        reseal(store)
     columns = ", ".join(new)
     values = ", ".join(f":{column}" for column in new)
     run_sql(store, f"INSERT INTO hokusai_reward_events ({columns}) VALUES ({values})", **new)

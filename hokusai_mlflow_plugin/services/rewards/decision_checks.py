@@ -1,0 +1,153 @@
+"""Whether decisions, the heads of series and the token index agree with each other.
+
+Source: R9 and R10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from hokusai_mlflow_plugin.db.deltaone import decision_checks, series_checks
+from hokusai_mlflow_plugin.db.rewards import ledger_checks
+from hokusai_mlflow_plugin.db.schema.tables import decisions
+from hokusai_mlflow_plugin.db.seals import is_sealed
+from hokusai_mlflow_plugin.domain.delta import Outcome, percentage_points
+from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
+from hokusai_mlflow_plugin.domain.values import EXACT
+from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, Found
+
+_Check = tuple[Code, Callable[[Connection, str], Sequence[Any]], str]
+
+_OF_DECISIONS: tuple[_Check, ...] = (
+    (
+        "event_missing",
+        ledger_checks.decisions_without_event,
+        "Decision {} is achieved, but no event stands for it.",
+    ),
+    (
+        "decision_repeated",
+        ledger_checks.repeated_decisions,
+        "Several events stand for decision {}.",
+    ),
+    (
+        "head_left_twice",
+        series_checks.heads_left_twice,
+        "Several decisions took the head over from {}.",
+    ),
+    (
+        "baseline_missing",
+        series_checks.missing_baselines,
+        "Decision {} is gone, or set no head; others name it as theirs.",
+    ),
+    (
+        "baseline_missing",
+        series_checks.achieved_against_nothing,
+        "Achieved decision {} names none that it was measured against.",
+    ),
+    (
+        "baseline_differs",
+        series_checks.decisions_off_their_baseline,
+        "Decision {} was measured against another value than it names.",
+    ),
+    (
+        "decision_renamed",
+        decision_checks.renamed_decisions,
+        "Decision {} has another name than its version, which was never renamed.",
+    ),
+)
+_OF_SERIES: tuple[_Check, ...] = (
+    (
+        "series_missing",
+        series_checks.missing_series,
+        "The head of {} {} is gone, its decisions are not.",
+    ),
+    (
+        "direction_differs",
+        series_checks.series_off_their_direction,
+        "The direction of {} {} is not that of its decisions.",
+    ),
+    (
+        "head_differs",
+        series_checks.series_off_their_head,
+        "The head of {} {} is not what its last decision made it.",
+    ),
+    (
+        "series_baseline_differs",
+        series_checks.series_off_their_baseline,
+        "The baseline of {} {} is not the value that its first DeltaOne was measured against.",
+    ),
+    (
+        "indexed_decision_missing",
+        decision_checks.unknown_decisions_in_index,
+        "Model {} version {}: the decision that the index names is gone, or on another version: "
+        "{}.",
+    ),
+)
+
+
+def decision_faults(connection: Connection, workspace: str) -> Iterator[Found]:
+    """Every fault of a workspace's decisions and series."""
+    for code, find, message in _OF_DECISIONS:
+        for decision_id in find(connection, workspace):
+            yield code, message.format(decision_id)
+    for code, find, message in _OF_SERIES:
+        for names in find(connection, workspace):
+            yield code, message.format(*names)
+    for row in decision_checks.read_decisions(connection, workspace):
+        yield from _row_faults(row)
+
+
+def stands(connection: Connection, workspace: str, decision_id: str) -> bool:
+    """Whether an achieved decision is as it was taken, against the head that it names."""
+    row = decision_checks.read_decision(connection, workspace, decision_id)
+    return (
+        row is not None
+        and not any(_row_faults(row))
+        and row["against_value"] == row["baseline_value"]
+        and row["series_direction"] == row["direction"]
+        and row["took_over"] == 1
+    )
+
+
+def _row_faults(row: RowMapping) -> Iterator[Found]:
+    decision_id = row["decision_id"]
+    if not is_sealed(decisions, row):
+        yield "decision_edited", f"Decision {decision_id} does not have the content it was given."
+    if not _follows(row):
+        message = f"Decision {decision_id}: its outcome does not follow from its values."
+        yield "verdict_differs", message
+    if row["supersedes"] is not None and row["superseded_id"] is None:
+        message = f"Decision {row['supersedes']} is gone, or on another version than the next one."
+        yield "superseded_missing", message
+
+
+def _follows(row: RowMapping) -> bool:
+    """Whether a decision's outcome and improvement follow from value, baseline and direction.
+
+    By which threshold it was measured it does not say: an achieved one is better, that is all.
+    """
+    outcome, against = row["outcome"], row["baseline_value"]
+    if against is None:
+        first = outcome == Outcome.BASELINE.value and row["direction"] is not None
+        uncompared = outcome in (Outcome.DIRECTION_UNKNOWN.value, Outcome.COPY.value)
+        return (first or uncompared) and row["improvement_pp"] is None
+    try:
+        improvement = _improvement(row["value"], against, Direction(row["direction"]))
+    except (InvalidOperation, ValueError, TypeError):
+        return False
+    if row["improvement_pp"] != percentage_points(improvement):
+        return False
+    if outcome == Outcome.REGRESSED.value:
+        return improvement < 0
+    if outcome == Outcome.BELOW_THRESHOLD.value:
+        return improvement >= 0
+    return improvement > 0 and outcome in (Outcome.ACHIEVED.value, Outcome.BASELINE.value)
+
+
+def _improvement(value: str, against: str, direction: Direction) -> Decimal:
+    difference = EXACT.subtract(Decimal(value), Decimal(against))
+    return EXACT.multiply(difference, Decimal(direction.sign))

@@ -1,0 +1,53 @@
+"""Whether the rows that no event's hash covers are as the servers wrote them, and all there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, RowMapping, Table
+
+from hokusai_mlflow_plugin.db.index import take_over
+from hokusai_mlflow_plugin.db.rewards import sealed_rows
+from hokusai_mlflow_plugin.db.schema.tables import (
+    deliveries,
+    delivery_attempts,
+    policy_findings,
+    state,
+)
+from hokusai_mlflow_plugin.db.seals import is_sealed
+from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, LedgerFault
+
+_SEALED: tuple[tuple[Code, Table, str], ...] = (
+    ("delivery_edited", deliveries, "The delivery of event {sequence}"),
+    ("attempt_edited", delivery_attempts, "Attempt {attempt} at event {sequence}"),
+    ("finding_edited", policy_findings, "The finding on model {name} version {version}"),
+    ("state_edited", state, "What the registry's state says under {key}"),
+)
+"""Decisions are sealed too; ``decision_checks`` looks at them while it has them."""
+
+
+def seal_faults(connection: Connection) -> Iterator[LedgerFault]:
+    """Every row, decisions apart, that does not have the content it was written with."""
+    for code, table, subject in _SEALED:
+        for row in sealed_rows.read_rows(connection, table):
+            if not is_sealed(table, row):
+                yield _fault(code, row, subject)
+
+
+def state_faults(connection: Connection) -> Iterator[LedgerFault]:
+    """What the registry's state misses, or is missed by it."""
+    if not take_over.is_recorded(connection):
+        message = "The registry's state does not say whether older data was taken over."
+        yield LedgerFault("", 0, "state_missing", message)
+    for ledger_id in sealed_rows.unmarked_ledgers(connection):
+        message = f"The registry's state does not know ledger {ledger_id}."
+        yield LedgerFault("", 0, "state_missing", message)
+    for ledger_id in sealed_rows.missing_ledgers(connection):
+        message = f"Ledger {ledger_id} was begun, and is gone."
+        yield LedgerFault("", 0, "ledger_removed", message)
+
+
+def _fault(code: Code, row: RowMapping, subject: str) -> LedgerFault:
+    told = dict(row)
+    message = f"{subject.format(**told)} is not what the servers wrote."
+    return LedgerFault(told.get("workspace", ""), told.get("sequence", 0), code, message)

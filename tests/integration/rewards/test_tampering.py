@@ -1,0 +1,263 @@
+"""What 'index verify' and 'rewards verify' must see between them, and the dispatcher not send."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import Column, Integer, Table
+from sqlalchemy.exc import IntegrityError
+from support.damage import run_sql
+from support.receiver import SECRET, receiving
+from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
+from support.rewards import faults
+from support.tampering import all_faults, change_row, read_table, reseal, rewrite_event
+
+from hokusai_mlflow_plugin.db.schema.tables import (
+    decisions,
+    deliveries,
+    delivery_attempts,
+    metadata,
+    reward_events,
+    series,
+    state,
+    token_index,
+)
+from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
+from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
+from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
+
+ONE, TWO = "0x" + 40 * "1", "0x" + 40 * "2"
+HUNDRED_YEARS_MS = 100 * 365 * 24 * 3_600_000
+
+# What runs in Python alone is asked of one database.
+on_sqlite = pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+
+INVISIBLE: frozenset[tuple[str, str]] = frozenset()
+"""Columns, by table and name, whose change is nobody's concern."""
+
+
+def dispatcher(store: Any, url: str) -> Dispatcher:
+    session = webhook_session(url, allow_private=True)
+    return Dispatcher(store.engine, Receiver(url, [SECRET]), RetryPolicy(base_s=3600), session)
+
+
+@pytest.fixture
+def registry(store_factory: Any, database_uri: str) -> Any:
+    """A registry with rows of every kind in every table of ours; nothing is wrong with it.
+
+    Of four events one is delivered, one failed once, two wait.
+    """
+    create_version(SqlAlchemyStore(database_uri), "older", token_tags(**{TOKEN: "OLD-1"}))
+    audited, store = store_factory(HOKUSAI_POLICY="audit"), store_factory()
+    for value in ("0.50", "0.55", "0.60", "0.65"):
+        create_version(store, tags=token_tags(**{VALUE: value}, contributor=ONE))
+    shares = [{"address": ONE, "weight": 4_000}, {"address": TWO, "weight": 6_000}]
+    tags = token_tags(**{VALUE: "0.70"}, contributors=json.dumps(shares))
+    create_version(store, "shared", tags, run_id=32 * "a")
+    create_version(store, "worse", token_tags(**{VALUE: "0.705"}))
+    set_tag(store, "worse", 1, VALUE, "0.6")
+    create_version(store, "unknown", token_tags(**{METRIC: "of unknown direction"}))
+    create_version(audited, "refused", token_tags(**{VALUE: "no number"}))
+    with receiving() as receiver:
+        assert dispatcher(store, receiver.url).deliver_due(1) == 1
+        receiver.answers(500)
+        assert dispatcher(store, receiver.url).deliver_due(1) == 1
+    assert all_faults(store) == []
+    assert all(read_table(store, table) for table in metadata.tables.values())
+    return store
+
+
+def others(column: Column[Any], row: dict[str, Any], rows: list[dict[str, Any]]) -> list[Any]:
+    """Values that a column of a row does not have: nearby, another row's, null."""
+    found = row[column.name]
+    if found is None:
+        return [1 if isinstance(column.type, Integer) else "x"]
+    near = found + 1 if isinstance(found, int) else found[:-1] + ("y" if found[-1] == "x" else "x")
+    taken = [each[column.name] for each in rows if each[column.name] not in (found, None)]
+    return [near, *taken[:1], *([None] if column.nullable else [])]
+
+
+def is_seen(store: Any) -> bool:
+    """Whether one of the two commands finds anything."""
+    return bool(faults(store)) or bool(all_faults(store))
+
+
+def unseen_changes(store: Any, table: Table) -> list[tuple[str, Any, Any]]:
+    """Column, old and new value of each change of one row of a table that nothing finds."""
+    unseen = []
+    rows = read_table(store, table)
+    for number, row in enumerate(rows):
+        for column in table.columns:
+            values = others(column, row, rows)
+            # Of a table with many rows each has its turn: to try all of them takes minutes.
+            for value in values if len(rows) < 4 else [values[number % len(values)]]:
+                try:
+                    change_row(store, table, row, **{column.name: value})
+                except IntegrityError:  # the database itself does not take a second row like it
+                    continue
+                if not is_seen(store):
+                    unseen.append((column.name, row[column.name], value))
+                changed = {**row, column.name: value}
+                change_row(store, table, changed, **{column.name: row[column.name]})
+    return unseen
+
+
+def test_every_column_of_every_table(registry: Any) -> None:
+    """One UPDATE of one row, whatever the column, is named; undone, nothing is.
+
+    The columns are those that there are: a new one needs a check, or a reason in INVISIBLE.
+    """
+    for table in metadata.tables.values():
+        unseen = unseen_changes(registry, table)
+        assert [each for each in unseen if (table.name, each[0]) not in INVISIBLE] == [], table
+    assert all_faults(registry) == []
+
+
+def test_every_row_of_every_table(registry: Any) -> None:
+    """A row that is deleted is missed; but for a finding, which repeats what the tags show."""
+    for table in metadata.tables.values():
+        for row in read_table(registry, table):
+            with registry.engine.begin() as connection:
+                connection.execute(
+                    table.delete().where(*(key == row[key.name] for key in table.primary_key))
+                )
+            seen = is_seen(registry)
+            with registry.engine.begin() as connection:
+                connection.execute(table.insert(), row)
+            assert seen or table.name == "hokusai_policy_findings", row
+
+
+def test_all_emptied(registry: Any) -> None:
+    """What the index names, and each ledger's mark, are left of a ledger that was emptied."""
+    kept = {token_index.name, state.name, "hokusai_policy_findings"}
+    for name in metadata.tables.keys() - kept:
+        run_sql(registry, f"DELETE FROM {name}")
+    assert set(all_faults(registry)) == {"indexed_decision_missing", "ledger_removed"}
+    run_sql(registry, "UPDATE hokusai_token_index SET decision_id = NULL")
+    assert all_faults(registry) == ["ledger_removed"]
+    run_sql(registry, "DELETE FROM hokusai_state")
+    assert all_faults(registry) == ["state_missing"]
+
+
+RESEALED = {
+    "delivered": (deliveries, {"status": "delivered"}, "delivery_differs"),
+    "dead": (deliveries, {"status": "dead"}, "delivery_differs"),
+    "sending": (deliveries, {"status": "sending"}, "delivery_differs"),
+    "no status": (deliveries, {"status": "x"}, "delivery_differs"),
+    "one attempt more": (deliveries, {"attempts": 7}, "delivery_differs"),
+    "replayed": (deliveries, {"replayed_after": -1}, "delivery_differs"),
+    "outcome": (decisions, {"outcome": "copy"}, "verdict_differs"),
+    "improvement": (decisions, {"improvement_pp": "7"}, "verdict_differs"),
+    "value": (decisions, {"value": "0.99"}, "verdict_differs"),
+    "version": (decisions, {"version": 7}, "indexed_decision_missing"),
+    "series": (series, {"baseline_value": "0.1"}, "series_baseline_differs"),
+}
+
+
+@on_sqlite
+@pytest.mark.parametrize("change", RESEALED)
+def test_an_edit_with_a_new_seal(registry: Any, change: str) -> None:
+    """Whoever makes the seal anew contradicts the log, the values or the index."""
+    table, values, code = RESEALED[change]
+    row = read_table(registry, table)[-1]
+    if table is decisions:
+        (row,) = [each for each in read_table(registry, table) if each["outcome"] == "regressed"]
+    change_row(registry, table, row, **values)
+    reseal(registry)
+    assert code in all_faults(registry)
+
+
+def test_due_in_a_hundred_years(registry: Any) -> None:
+    """A delivery that no server would ever claim is named, also with a new seal."""
+    row = read_table(registry, deliveries)[-1]
+    due = row["next_attempt_time"] + HUNDRED_YEARS_MS
+    change_row(registry, deliveries, row, next_attempt_time=due)
+    assert all_faults(registry) == ["delivery_differs", "delivery_edited"]
+    reseal(registry)
+    assert all_faults(registry) == ["delivery_differs"]
+
+
+def share(data: dict[str, Any], **changes: Any) -> None:
+    data["contributors"][0].update(changes)
+
+
+REHASHED = {
+    "contributor": (lambda row, data: share(data, contributor=TWO, address=TWO), "payees_differ"),
+    "address": (lambda row, data: share(data, address=TWO), "event_malformed"),
+    "weight": (lambda row, data: share(data, weight=5_000), "event_malformed"),
+    "nobody": (lambda row, data: data.update(contributors=[]), "payees_differ"),
+    "model name": (lambda row, data: data.update(name="other"), "decision_differs"),
+    "version": (lambda row, data: data.update(version="9"), "decision_differs"),
+    "head's name": (lambda row, data: data["baseline"].update(name="x"), "decision_differs"),
+    "head's version": (lambda row, data: data["baseline"].update(version="9"), "decision_differs"),
+    "run": (lambda row, data: data.update(run_id=32 * "b"), "run_differs"),
+    "extra field": (lambda row, data: data.update(more=1), "event_malformed"),
+    "missing field": (lambda row, data: data.pop("run_id"), "event_malformed"),
+    "extra in head": (lambda row, data: data["baseline"].update(more=1), "event_malformed"),
+    "extra in contributor": (lambda row, data: share(data, more=1), "event_malformed"),
+    "type": (lambda row, data: row.update(type="hokusai.deltaone.other"), "event_malformed"),
+    "time": (lambda row, data: row.update(event_time=1), "decision_differs"),
+    "token beside": (lambda row, data: row.update(token_id="OTHER-1"), "event_malformed"),
+    "workspace": (lambda row, data: data.update(workspace="x"), "event_malformed"),
+    "form": (lambda row, data: row.update(data=json.dumps(data)), "event_malformed"),
+}
+
+
+@on_sqlite
+@pytest.mark.parametrize("change", REHASHED)
+def test_an_edit_with_new_hashes(registry: Any, change: str) -> None:
+    """An event whose hashes fit to the ledger's end still contradicts what it was made of.
+
+    And it is not sent.
+    """
+    edit, code = REHASHED[change]
+    rewrite_event(registry, 4, edit)
+    assert code in all_faults(registry)
+    event_id = read_table(registry, reward_events)[-1]["event_id"]
+    with receiving() as receiver:
+        dispatcher(registry, receiver.url).deliver_due()
+        assert event_id not in receiver.ids
+        assert len(receiver.ids) == 1
+
+
+@pytest.mark.parametrize("resealed", [False, True])
+def test_a_delivery_that_was_tampered_with_is_not_sent(registry: Any, *, resealed: bool) -> None:
+    """What was delivered is not sent again because somebody wrote that it waits."""
+    row = read_table(registry, deliveries)[0]
+    change_row(registry, deliveries, row, status="pending", next_attempt_time=0)
+    if resealed:
+        reseal(registry)
+    event_id = read_table(registry, reward_events)[0]["event_id"]
+    with receiving() as receiver:
+        dispatcher(registry, receiver.url).deliver_due()
+        assert event_id not in receiver.ids
+    error = read_table(registry, delivery_attempts)[1]["error"]
+    assert "rewards verify" in error
+
+
+def test_a_decision_that_was_tampered_with(registry: Any) -> None:
+    """What rests on an edited decision is not sent."""
+    last = read_table(registry, reward_events)[-1]
+    run_sql(
+        registry,
+        "UPDATE hokusai_decisions SET logged_value = '1' WHERE decision_id = :id",
+        id=last["decision_id"],
+    )
+    with receiving() as receiver:
+        dispatcher(registry, receiver.url).deliver_due()
+        assert last["event_id"] not in receiver.ids
+
+
+def test_what_may_change_is_no_fault(registry: Any) -> None:
+    """Renames, deletions and replays leave every proof as it was."""
+    for name in ("shared", "worse", "refused", "model"):
+        registry.rename_registered_model(name, f"{name} renamed")
+    assert all_faults(registry) == []
+    registry.delete_model_version("shared renamed", "1")
+    registry.delete_model_version("worse renamed", "1")
+    assert all_faults(registry) == []
+    registry.delete_registered_model("model renamed")
+    assert all_faults(registry) == []
