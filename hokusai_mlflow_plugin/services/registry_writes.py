@@ -7,7 +7,7 @@ to R7, R10).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -26,8 +26,9 @@ from hokusai_mlflow_plugin.domain.errors import (
     Violation,
 )
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, PROMPT_TAG
+from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
 from hokusai_mlflow_plugin.domain.tags import (
+    RULED_MODEL_TAGS,
     RULED_TAGS,
     Context,
     TokenTags,
@@ -38,6 +39,7 @@ from hokusai_mlflow_plugin.domain.tags import (
     token_tags,
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
+from hokusai_mlflow_plugin.services import tag_spelling
 from hokusai_mlflow_plugin.services.changes import Changes
 from hokusai_mlflow_plugin.services.deltaone import tag_locks
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
@@ -79,12 +81,8 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         index_rows.remove_model(connection, model)
     for key in sorted(changes.deleted):
         index_rows.remove(connection, key)
-    for model, tag in changes.taken_over:
-        message = f"Another spelling of tag {tag} would replace it. Write {tag} as it is spelt."
-        violation = Violation(tag, "tag_key_respelt", message)
-        raise TagsRefused([violation], f"Registered model {shown(model.name)}")
     for model in sorted(changes.retagged_models):
-        _write_model(connection, judge, model)
+        _write_model(connection, judge, model, changes.retagged_models[model])
     for created in changes.created:
         _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
@@ -145,9 +143,14 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
     context = Context(
         surroundings.model_token, settings.catalogue, settings.policy is Policy.STRICT
     )
-    if violations := check_write(write, context):
+    respelt = tag_spelling.respelt(connection, version.id, _keys(write), RULED_TAGS)
+    if violations := respelt or check_write(write, context):
         raise TagsRefused(violations, _subject(version.id))
     return _Checked(token_tags(write.tags, context), surroundings.head, past)
+
+
+def _keys(write: Write) -> Collection[str]:
+    return write.tags if write.created else write.written
 
 
 def _surroundings(
@@ -176,9 +179,11 @@ def _decide(
     return decision.id
 
 
-def _write_model(connection: Connection, judge: Judge, model: ModelId) -> None:
+def _write_model(
+    connection: Connection, judge: Judge, model: ModelId, written: Collection[str]
+) -> None:
     try:
-        _check_model(connection, model)
+        _check_model(connection, model, written)
     except TagsRefused as refusal:
         if judge.settings.policy is not Policy.AUDIT:
             raise
@@ -187,12 +192,14 @@ def _write_model(connection: Connection, judge: Judge, model: ModelId) -> None:
         judge.let_pass(key, refusal)
 
 
-def _check_model(connection: Connection, model: ModelId) -> None:
-    tags = live_versions.read_model_tags(connection, model, {TOKEN_ID_TAG, PROMPT_TAG})
+def _check_model(connection: Connection, model: ModelId, written: Collection[str]) -> None:
+    subject = f"Registered model {shown(model.name)}"
+    if respelt := tag_spelling.respelt(connection, model, written, RULED_MODEL_TAGS):
+        raise TagsRefused(respelt, subject)
+    tags = live_versions.read_model_tags(connection, model, RULED_MODEL_TAGS)
     token_id = tags.get(TOKEN_ID_TAG)
     if token_id is None or is_prompt(tags):
         return
-    subject = f"Registered model {shown(model.name)}"
     if violation := check_token_id(token_id):
         raise TagsRefused([violation], subject)
     others = live_versions.versions_of_other_tokens(

@@ -139,6 +139,19 @@ def read_model_tags(
     return {key: value or "" for key, value in rows if key in keys}
 
 
+def keys_found_as(
+    connection: Connection, of: ModelId | VersionId, keys: Collection[str]
+) -> set[str]:
+    """Keys of a version's or model's tags that the database finds under these keys, as stored."""
+    if isinstance(of, VersionId):
+        tags, condition = model_version_tags, of_version(model_version_tags, of)
+    else:
+        tags, condition = registered_model_tags, of_model(registered_model_tags, of)
+    return set(
+        connection.scalars(select(tags.c.key).where(*condition, tags.c.key.in_(sorted(keys))))
+    )
+
+
 def versions_of_other_tokens(
     connection: Connection, model: ModelId, token_id: str, limit: int
 ) -> list[tuple[int, str]]:

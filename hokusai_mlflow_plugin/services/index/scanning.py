@@ -37,7 +37,9 @@ BATCH_SIZE = 2_000
 _after_deadlocks = Retrying(
     retry=retry_if_exception(is_deadlock), stop=stop_after_attempt(10), reraise=True
 )
-_NOT_IN_THE_TAGS = frozenset(("tags_locked", "run_evidence_missing", "run_evidence_mismatch"))
+_NOT_IN_THE_TAGS = frozenset(
+    ("tags_locked", "tag_key_respelt", "run_evidence_missing", "run_evidence_mismatch")
+)
 """Codes of faults that a version's tags do not show."""
 
 
