@@ -41,7 +41,7 @@ from hokusai_mlflow_plugin.domain.tags import (
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
 from hokusai_mlflow_plugin.services import tag_spelling
 from hokusai_mlflow_plugin.services.changes import Changes
-from hokusai_mlflow_plugin.services.deltaone import tag_locks
+from hokusai_mlflow_plugin.services.deltaone import restoring, tag_locks
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.policy import findings
@@ -102,7 +102,12 @@ def _write_version(connection: Connection, judge: Judge, version: Version, write
     """Take a version through the subjects; under the audit policy a refusal goes on record."""
     audited = judge.settings.policy is Policy.AUDIT
     try:
-        checked = _check(connection, judge.settings, version, write)
+        try:
+            checked = _check(connection, judge.settings, version, write)
+        except TagsLocked as lock_refusal:
+            if _restore(connection, judge, version, write, lock_refusal):
+                return
+            raise
         decision_id = _decide(connection, judge, version, write, checked)
     except (TagsRefused, TagsLocked) as refusal:
         if not audited:
@@ -117,6 +122,28 @@ def _write_version(connection: Connection, judge: Judge, version: Version, write
         index_rows.remove(connection, version.id)
     if audited:
         finding_rows.remove(connection, version.id)
+
+
+def _restore(
+    connection: Connection, judge: Judge, version: Version, write: Write, refusal: TagsLocked
+) -> bool:
+    """Let a write pass that sets a changed version back to what its lock holds.
+
+    In the index it is again when all of it is; until then it stays on record as withheld.
+    """
+    catalogue = judge.settings.catalogue
+    held = restoring.held(connection, version, write, catalogue)
+    if held is None:
+        return False
+    surroundings = _surroundings(connection, version, write.tags)
+    tags = token_tags(write.tags, Context(surroundings.model_token, catalogue))
+    if tags is not None and held.is_whole:
+        index_rows.put(connection, version, tags, held.decision_id)
+        finding_rows.remove(connection, version.id)
+    else:
+        index_rows.remove(connection, version.id)
+        findings.record(connection, version.id, version.creation_time_ms, refusal)
+    return True
 
 
 @dataclass(frozen=True)

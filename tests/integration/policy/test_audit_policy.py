@@ -157,3 +157,53 @@ def test_turning_enforcement_on(audited, store_factory):
     set_tag(enforcing, "m", 1, TOKEN, "IMG-001")
     assert findings(enforcing) == []
     assert tokenised(enforcing) == [("m", "1")]
+
+
+REWARDED = token_tags(benchmark_value="0.9", contributor="alice")
+CHANGES = {TOKEN: "IMG-002", METRIC: "recall", VALUE: "0.95", "contributor": "bob"}
+
+
+@pytest.mark.parametrize("changed", [*([key] for key in CHANGES), list(CHANGES)])
+@pytest.mark.parametrize("policy", ["staged", "audit"])
+def test_a_rewarded_version_comes_back(audited, store_factory, policy, changed):
+    """What was changed under a lock can be set back, tag by tag, and earns nothing again (R5)."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", REWARDED)
+    before = audited.ask(deltaone.detect, "m", 2)
+    for key in changed:
+        set_tag(audited, "m", 2, key, CHANGES[key])
+    assert ("m", "2") not in tokenised(audited) + tokenised(audited, "IMG-002")
+    store = store_factory(HOKUSAI_POLICY=policy)
+    for key in changed:
+        assert ("m", "2") not in tokenised(store)
+        set_tag(store, "m", 2, key, REWARDED[key])
+    assert tokenised(store) == [("m", "1"), ("m", "2")]
+    assert store.ask(deltaone.detect, "m", 2) == before
+    assert findings(store) == []
+    assert len(store.ask(list_events)["reward_events"]) == 1
+    assert_index_is_truth(store)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_it_comes_back_to_nothing_else(audited, store_factory, key):
+    """Under staged only the value that the lock holds is taken back."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", REWARDED)
+    set_tag(audited, "m", 2, key, CHANGES[key])
+    store = store_factory()
+    other = {TOKEN: "IMG-003", METRIC: "precision", VALUE: "0.91", "contributor": "carol"}
+    for each, value in other.items():
+        with pytest.raises(ValueError, match="a DeltaOne rests on this version"):
+            set_tag(store, "m", 2, each, value)
+
+
+def test_what_was_measured_against_comes_back(audited, store_factory):
+    """Likewise of the baseline of a DeltaOne, whose contributor is free."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", REWARDED)
+    set_tag(audited, "m", 1, VALUE, "0.1")
+    store = store_factory()
+    set_tag(store, "m", 1, VALUE, "0.850")
+    assert tokenised(store) == [("m", "1"), ("m", "2")]
+    assert store.ask(deltaone.detect, "m", 1)["decision"]["outcome"] == "baseline"
+    assert_index_is_truth(store)
