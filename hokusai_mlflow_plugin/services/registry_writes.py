@@ -41,9 +41,10 @@ from hokusai_mlflow_plugin.domain.tags import (
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
 from hokusai_mlflow_plugin.services import tag_spelling
 from hokusai_mlflow_plugin.services.changes import Changes
-from hokusai_mlflow_plugin.services.deltaone import restoring, tag_locks
+from hokusai_mlflow_plugin.services.deltaone import past_heads, restoring, tag_locks
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
+from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.services.policy import findings
 from hokusai_mlflow_plugin.services.rewards import ledger
 from hokusai_mlflow_plugin.settings import Policy, Settings
@@ -83,6 +84,8 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         index_rows.remove(connection, key)
     for model in sorted(changes.retagged_models):
         _write_model(connection, judge, model, changes.retagged_models[model])
+        if model not in changes.created_models:
+            _follow_model(connection, judge.settings, model)
     for created in changes.created:
         _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
@@ -217,6 +220,22 @@ def _write_model(
         key = VersionId(model.workspace, model.name, finding_rows.OF_MODEL)
         findings.record(connection, key, 0, refusal)
         judge.let_pass(key, refusal)
+
+
+def _follow_model(connection: Connection, settings: Settings, model: ModelId) -> None:
+    """Bring the index in line with what a model's own tags now make of its versions.
+
+    Only where versions were written under the audit policy, or past the plugin, is there anything
+    to do. They were not decided on: they raise the heads and earn nothing (R9).
+    """
+    tags = live_versions.read_model_tags(connection, model, RULED_MODEL_TAGS)
+    own = None if is_prompt(tags) else tags.get(TOKEN_ID_TAG)
+    if live_versions.follows_model_token(connection, model, own):
+        return
+    tokens: set[str] = set()
+    for rows in maintenance.follow_model(connection, settings.catalogue, model):
+        tokens |= {row["token_id"] for row in rows if row["decision_id"] is None}
+    past_heads.raise_heads(connection, settings.catalogue, model.workspace, tokens)
 
 
 def _check_model(connection: Connection, model: ModelId, written: Collection[str]) -> None:
