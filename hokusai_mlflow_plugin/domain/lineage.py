@@ -55,7 +55,7 @@ def named_previous(tags: Mapping[str, str], key: VersionKey) -> VersionKey | Non
 def parent_of(
     key: VersionKey,
     tags: Mapping[str, str],
-    source: str | None,
+    origin: VersionKey | None,
     preceding: VersionKey | None,
     live: frozenset[VersionKey],
 ) -> Parent | None:
@@ -64,14 +64,13 @@ def parent_of(
     Args:
         key: The version.
         tags: Its tags.
-        source: Its MLflow source.
+        origin: The version that its source names, by :func:`copied_from`.
         preceding: The tokenised version before it in the same model.
         live: Of the versions that tag and source may name, those that exist and are not deleted.
     """
     previous = named_previous(tags, key)
     if previous in live and previous is not None:
         return Parent(previous.name, previous.version, "previous_version")
-    origin = copied_from(source)
     if origin is not None and origin != key and origin in live:
         return Parent(origin.name, origin.version, "copy")
     if preceding is not None:

@@ -23,7 +23,10 @@ class Changes:
 
     created: list[CreatedVersion] = field(default_factory=list)
     retagged: dict[VersionId, set[str]] = field(default_factory=dict)
-    """Versions with ruled tags written or deleted, and the keys of those."""
+    """Versions with ruled tags written or deleted, and the keys of those.
+
+    As with models' tags, keys that a database may take for a ruled one are among them.
+    """
     deleted: set[VersionId] = field(default_factory=set)
     staged: set[VersionId] = field(default_factory=set)
     """Live versions that were given a stage."""
@@ -32,11 +35,8 @@ class Changes:
     reduced_models: set[ModelId] = field(default_factory=set)
     """Models that lost a tag or an alias of any kind, or a version's."""
     renamed: list[tuple[ModelId, str]] = field(default_factory=list)
-    retagged_models: set[ModelId] = field(default_factory=set)
-    """Models whose own token tag was written."""
-
-    taken_over: list[tuple[ModelId, str]] = field(default_factory=list)
-    """Ruled tags of models whose row a similar key took over (MySQL)."""
+    retagged_models: dict[ModelId, set[str]] = field(default_factory=dict)
+    """Models with ruled tags of their own written or deleted, and the keys of those."""
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -48,7 +48,7 @@ class Changes:
     @property
     def locked_fully(self) -> set[ModelId]:
         """Models that no version may be created of meanwhile."""
-        return (self.retagged_models | self.deleted_models) - self.created_models
+        return (self.retagged_models.keys() | self.deleted_models) - self.created_models
 
     @property
     def locked(self) -> set[ModelId]:

@@ -7,7 +7,7 @@ to R7, R10).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -26,8 +26,9 @@ from hokusai_mlflow_plugin.domain.errors import (
     Violation,
 )
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, PROMPT_TAG
+from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
 from hokusai_mlflow_plugin.domain.tags import (
+    RULED_MODEL_TAGS,
     RULED_TAGS,
     Context,
     TokenTags,
@@ -38,10 +39,12 @@ from hokusai_mlflow_plugin.domain.tags import (
     token_tags,
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
+from hokusai_mlflow_plugin.services import tag_spelling
 from hokusai_mlflow_plugin.services.changes import Changes
-from hokusai_mlflow_plugin.services.deltaone import tag_locks
+from hokusai_mlflow_plugin.services.deltaone import past_heads, restoring, tag_locks
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
+from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.services.policy import findings
 from hokusai_mlflow_plugin.services.rewards import ledger
 from hokusai_mlflow_plugin.settings import Policy, Settings
@@ -81,12 +84,10 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         index_rows.remove_model(connection, model)
     for key in sorted(changes.deleted):
         index_rows.remove(connection, key)
-    for model, tag in changes.taken_over:
-        message = f"Another spelling of tag {tag} would replace it. Write {tag} as it is spelt."
-        violation = Violation(tag, "tag_key_respelt", message)
-        raise TagsRefused([violation], f"Registered model {shown(model.name)}")
     for model in sorted(changes.retagged_models):
-        _write_model(connection, judge, model)
+        _write_model(connection, judge, model, changes.retagged_models[model])
+        if model not in changes.created_models:
+            _follow_model(connection, judge.settings, model)
     for created in changes.created:
         _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
@@ -106,7 +107,12 @@ def _write_version(connection: Connection, judge: Judge, version: Version, write
     """Take a version through the subjects; under the audit policy a refusal goes on record."""
     audited = judge.settings.policy is Policy.AUDIT
     try:
-        checked = _check(connection, judge.settings, version, write)
+        try:
+            checked = _check(connection, judge.settings, version, write)
+        except TagsLocked as lock_refusal:
+            if _restore(connection, judge, version, write, lock_refusal):
+                return
+            raise
         decision_id = _decide(connection, judge, version, write, checked)
     except (TagsRefused, TagsLocked) as refusal:
         if not audited:
@@ -122,6 +128,28 @@ def _write_version(connection: Connection, judge: Judge, version: Version, write
         index_rows.remove(connection, version.id)
     if audited:
         finding_rows.remove(connection, version.id)
+
+
+def _restore(
+    connection: Connection, judge: Judge, version: Version, write: Write, refusal: TagsLocked
+) -> bool:
+    """Let a write pass that sets a changed version back to what its lock holds.
+
+    In the index it is again when all of it is; until then it stays on record as withheld.
+    """
+    catalogue = judge.settings.catalogue
+    held = restoring.held(connection, version, write, catalogue)
+    if held is None:
+        return False
+    surroundings = _surroundings(connection, version, write.tags)
+    tags = token_tags(write.tags, Context(surroundings.model_token, catalogue))
+    if tags is not None and held.is_whole:
+        index_rows.put(connection, version, tags, held.decision_id)
+        finding_rows.remove(connection, version.id)
+    else:
+        index_rows.remove(connection, version.id)
+        findings.record(connection, version.id, version.creation_time_ms, refusal)
+    return True
 
 
 @dataclass(frozen=True)
@@ -149,9 +177,14 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
     context = Context(
         surroundings.model_token, settings.catalogue, settings.policy is Policy.STRICT
     )
-    if violations := check_write(write, context):
+    respelt = tag_spelling.respelt(connection, version.id, _keys(write), RULED_TAGS)
+    if violations := respelt or check_write(write, context):
         raise TagsRefused(violations, _subject(version.id))
     return _Checked(token_tags(write.tags, context), surroundings.head, past)
+
+
+def _keys(write: Write) -> Collection[str]:
+    return write.tags if write.created else write.written
 
 
 def _surroundings(
@@ -181,9 +214,11 @@ def _decide(
     return decision.id
 
 
-def _write_model(connection: Connection, judge: Judge, model: ModelId) -> None:
+def _write_model(
+    connection: Connection, judge: Judge, model: ModelId, written: Collection[str]
+) -> None:
     try:
-        _check_model(connection, model)
+        _check_model(connection, model, written)
     except TagsRefused as refusal:
         if judge.settings.policy is not Policy.AUDIT:
             raise
@@ -192,12 +227,30 @@ def _write_model(connection: Connection, judge: Judge, model: ModelId) -> None:
         judge.let_pass(key, refusal)
 
 
-def _check_model(connection: Connection, model: ModelId) -> None:
-    tags = live_versions.read_model_tags(connection, model, {TOKEN_ID_TAG, PROMPT_TAG})
+def _follow_model(connection: Connection, settings: Settings, model: ModelId) -> None:
+    """Bring the index in line with what a model's own tags now make of its versions.
+
+    Only where versions were written under the audit policy, or past the plugin, is there anything
+    to do. They were not decided on: they raise the heads and earn nothing (R9).
+    """
+    tags = live_versions.read_model_tags(connection, model, RULED_MODEL_TAGS)
+    own = None if is_prompt(tags) else tags.get(TOKEN_ID_TAG)
+    if live_versions.follows_model_token(connection, model, own):
+        return
+    tokens: set[str] = set()
+    for rows in maintenance.follow_model(connection, settings.catalogue, model):
+        tokens |= {row["token_id"] for row in rows if row["decision_id"] is None}
+    past_heads.raise_heads(connection, settings.catalogue, model.workspace, tokens)
+
+
+def _check_model(connection: Connection, model: ModelId, written: Collection[str]) -> None:
+    subject = f"Registered model {shown(model.name)}"
+    if respelt := tag_spelling.respelt(connection, model, written, RULED_MODEL_TAGS):
+        raise TagsRefused(respelt, subject)
+    tags = live_versions.read_model_tags(connection, model, RULED_MODEL_TAGS)
     token_id = tags.get(TOKEN_ID_TAG)
     if token_id is None or is_prompt(tags):
         return
-    subject = f"Registered model {shown(model.name)}"
     if violation := check_token_id(token_id):
         raise TagsRefused([violation], subject)
     others = live_versions.versions_of_other_tokens(

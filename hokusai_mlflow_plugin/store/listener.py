@@ -7,7 +7,6 @@ instead of overriding methods covers every write path, also those that MLflow ad
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import event, inspect
@@ -16,9 +15,8 @@ from sqlalchemy.orm import UOWTransaction
 from hokusai_mlflow_plugin.db.index.live_versions import Version, is_deleted_stage
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, HokusaiError
-from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
-from hokusai_mlflow_plugin.domain.tags import RULED_TAGS
-from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
+from hokusai_mlflow_plugin.domain.tag_keys import resembled
+from hokusai_mlflow_plugin.domain.tags import RULED_MODEL_TAGS, RULED_TAGS
 from hokusai_mlflow_plugin.services import registry_writes
 from hokusai_mlflow_plugin.services.changes import Changes, CreatedVersion
 from hokusai_mlflow_plugin.store import registry_log
@@ -33,7 +31,8 @@ from hokusai_mlflow_plugin.store.mlflow_compat.database import (
 from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
-_PARTS = (SqlModelVersionTag, SqlRegisteredModelTag, SqlRegisteredModelAlias)
+_TAGS = (SqlModelVersionTag, SqlRegisteredModelTag)
+_PARTS = (*_TAGS, SqlRegisteredModelAlias)
 
 
 # Two hooks, because each can do what the other cannot. Before the flush, locks: MLflow's own SQL
@@ -42,6 +41,7 @@ _PARTS = (SqlModelVersionTag, SqlRegisteredModelTag, SqlRegisteredModelAlias)
 # new, changed and deleted.
 @event.listens_for(HokusaiSession, "before_flush")
 def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object) -> None:
+    _spell_as_stored(session)
     changes = _changes(session)
     if not changes.needs_lock:
         return
@@ -64,6 +64,22 @@ def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
         raise translate(error) from error
 
 
+def _spell_as_stored(session: HokusaiSession) -> None:
+    """Give a new version the name of its model where the database found that under another one.
+
+    MLflow has just read the model and holds it, and would write the name that it was asked for
+    (``create_model_version``, MLflow 3.17). On MySQL they can differ in case and trailing blanks.
+    """
+    new = [row for row in session.new if isinstance(row, SqlModelVersion)]
+    if len(new) != 1:
+        return
+    models = [row for row in session.identity_map.values() if isinstance(row, SqlRegisteredModel)]
+    if len(models) != 1 or new[0].name == models[0].name:
+        return
+    for row in (new[0], *new[0].model_version_tags):
+        row.name = models[0].name
+
+
 def _changes(session: HokusaiSession) -> Changes:
     """What the session's pending objects change; the same before and after the flush."""
     changes = Changes()
@@ -77,16 +93,17 @@ def _changes(session: HokusaiSession) -> Changes:
             version = Version(key, row.creation_time or 0, row.source, row.run_id)
             created[key] = CreatedVersion(version, tags)
     changes.created.extend(created.values())
-    _add_tag_writes(changes, created, (*session.new, *session.deleted))
+    for row in session.new:
+        _add_tag_write(changes, created, row)
     for row in session.dirty:
         if isinstance(row, SqlModelVersion):
             _add_stage_change(changes, row)
         elif isinstance(row, SqlRegisteredModel):
             _add_rename(changes, row)
-        elif isinstance(row, (SqlModelVersionTag, SqlRegisteredModelTag)):
-            _add_tag_writes(changes, created, (row,) if _has_new_value(row) else ())
-            _add_new_key(changes, row)
+        elif isinstance(row, _TAGS) and _is_changed(row):
+            _add_tag_write(changes, created, row)
     for row in session.deleted:
+        _add_tag_write(changes, created, row)
         if isinstance(row, SqlRegisteredModel):
             changes.deleted_models.add(ModelId(row.workspace, row.name))
         elif isinstance(row, SqlModelVersion):
@@ -96,32 +113,30 @@ def _changes(session: HokusaiSession) -> Changes:
     return _without_deleted(changes)
 
 
-def _add_tag_writes(
-    changes: Changes, created: dict[VersionId, CreatedVersion], rows: Iterable[Any]
-) -> None:
-    for row in rows:
-        if isinstance(row, SqlModelVersionTag) and row.key in RULED_TAGS:
-            key = _version_id(row)
-            if key not in created:
-                changes.retagged.setdefault(key, set()).add(row.key)
-        elif isinstance(row, SqlRegisteredModelTag) and row.key in (TOKEN_ID_TAG, PROMPT_TAG):
-            changes.retagged_models.add(ModelId(_workspace(row), row.name))
+def _add_tag_write(changes: Changes, created: dict[VersionId, CreatedVersion], row: Any) -> None:
+    if isinstance(row, SqlModelVersionTag) and (keys := _watched(row, RULED_TAGS)):
+        version = _version_id(row)
+        if version not in created:
+            changes.retagged.setdefault(version, set()).update(keys)
+    elif isinstance(row, SqlRegisteredModelTag) and (keys := _watched(row, RULED_MODEL_TAGS)):
+        model = ModelId(_workspace(row), row.name)
+        changes.retagged_models.setdefault(model, set()).update(keys)
 
 
-def _add_new_key(changes: Changes, row: SqlModelVersionTag | SqlRegisteredModelTag) -> None:
-    """MySQL finds a key in any case: writing a similar one takes a ruled tag's row over."""
-    history = inspect(row).attrs.key.history
-    old = history.deleted[0] if history.has_changes() and history.deleted else None
-    if old not in RULED_TAGS:
-        return
-    if isinstance(row, SqlModelVersionTag):
-        changes.retagged.setdefault(_version_id(row), set()).add(old)
-    else:
-        changes.taken_over.append((ModelId(_workspace(row), row.name), old))
+def _watched(row: Any, ruled: frozenset[str]) -> set[str]:
+    """The ruled keys that a tag's row has or had, and one that a database may take for such.
+
+    Where the database finds a row under another spelling of its key, MLflow writes the new spelling
+    over the old one: one write then ends one tag and makes another.
+    """
+    keys = {row.key, *(inspect(row).attrs.key.history.deleted or ())}
+    return {key for key in keys if key in ruled or resembled(key, ruled)}
 
 
-def _has_new_value(row: SqlModelVersionTag | SqlRegisteredModelTag) -> bool:
-    return inspect(row).attrs.value.history.has_changes()
+def _is_changed(row: Any) -> bool:
+    """Whether any column of a row changes: its value, or the spelling of its key."""
+    state = inspect(row)
+    return any(state.attrs[each.key].history.has_changes() for each in state.mapper.column_attrs)
 
 
 def _add_stage_change(changes: Changes, row: SqlModelVersion) -> None:
@@ -144,7 +159,8 @@ def _without_deleted(changes: Changes) -> Changes:
     if gone:
         changes.deleted = {key for key in changes.deleted if key.model not in gone}
         changes.retagged = {k: v for k, v in changes.retagged.items() if k.model not in gone}
-        changes.retagged_models -= gone
+        for model in gone:
+            changes.retagged_models.pop(model, None)
         changes.reduced_models -= gone
     return changes
 

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import Connection, make_url
 
 from hokusai_mlflow_plugin.db.drivers import require_driver
-from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema import binary_log, migrations
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
@@ -56,6 +56,8 @@ class TokenAwareRegistry:
         """Migrate, then replace MLflow's session factory by one of listened-to sessions."""
         store: Any = self
         self.settings = read_settings()
+        with store.engine.connect() as connection:
+            binary_log.require_row_log(connection)
         migrations.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
         backfill.open_registry(store.engine, self.settings)
         judge = Judge(

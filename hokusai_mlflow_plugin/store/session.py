@@ -9,15 +9,12 @@ from __future__ import annotations
 from typing import cast
 
 from sqlalchemy import Engine, event
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
+from hokusai_mlflow_plugin.store.mysql_errors import explained
 
 _JUDGE = "hokusai_judge"
-_DUPLICATE_BY_CASCADE = (1761, 1762)
-"""MySQL: a foreign key's cascade, such as a rename's, would make a duplicate."""
 
 
 class HokusaiSession(Session):
@@ -37,18 +34,7 @@ def session_maker(engine: Engine, judge: Judge) -> sessionmaker[HokusaiSession]:
     ``create_model_version`` calls on one model (MLflow 3.17 gives up after three attempts).
     """
     if engine.dialect.name in ("mysql", "mariadb"):
-        if not event.contains(engine, "handle_error", _as_integrity_error):
-            event.listen(engine, "handle_error", _as_integrity_error)
+        if not event.contains(engine, "handle_error", explained):
+            event.listen(engine, "handle_error", explained)
         engine = engine.execution_options(isolation_level="READ COMMITTED")
     return sessionmaker(bind=engine, class_=HokusaiSession, info={_JUDGE: judge})
-
-
-def _as_integrity_error(context: ExceptionContext) -> IntegrityError | None:
-    """A rename to the name of another model, as every other database reports it.
-
-    PyMySQL calls it operational, and MLflow would answer 503, for which its clients wait.
-    """
-    error = context.original_exception
-    if not error.args or error.args[0] not in _DUPLICATE_BY_CASCADE:
-        return None
-    return IntegrityError(context.statement, context.parameters, error)

@@ -3,7 +3,7 @@
 What is there already is sealed as it is found.
 
 Revision ID: 0006
-Revises: 0003
+Revises: 0005
 Create Date: 2026-11-26
 """
 
@@ -19,7 +19,7 @@ from hokusai_mlflow_plugin.db.schema import migration_seals, migration_steps
 from hokusai_mlflow_plugin.db.schema.types import as_in_mlflow, exact_string
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

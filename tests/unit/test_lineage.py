@@ -73,7 +73,11 @@ def test_no_previous(text):
 def test_previous_version_comes_first():
     """The tag wins over the origin of a copy and the preceding version."""
     parent = parent_of(
-        ME, {"previous_version": "2"}, "models:/other/3", PRECEDING, frozenset({TWO, ORIGIN})
+        ME,
+        {"previous_version": "2"},
+        copied_from("models:/other/3"),
+        PRECEDING,
+        frozenset({TWO, ORIGIN}),
     )
     assert parent == Parent("model", 2, "previous_version")
 
@@ -81,22 +85,22 @@ def test_previous_version_comes_first():
 def test_copy_comes_second():
     """The origin of a copy wins over the preceding version, and over a tag without a live one."""
     tags = {"previous_version": "2"}
-    parent = parent_of(ME, tags, "models:/other/3", PRECEDING, frozenset({ORIGIN}))
+    parent = parent_of(ME, tags, copied_from("models:/other/3"), PRECEDING, frozenset({ORIGIN}))
     assert parent == Parent("other", 3, "copy")
 
 
 def test_preceding_comes_last():
     """Without a tag or a live origin it is the tokenised version before it."""
-    assert parent_of(ME, {}, "models:/other/3", PRECEDING, frozenset()) == Parent(
+    assert parent_of(ME, {}, copied_from("models:/other/3"), PRECEDING, frozenset()) == Parent(
         "model", 4, "preceding"
     )
 
 
 def test_first_version_has_no_parent():
     """The first version improves on nothing."""
-    assert parent_of(ME, {}, "s3://b/m", None, frozenset()) is None
+    assert parent_of(ME, {}, copied_from("s3://b/m"), None, frozenset()) is None
 
 
 def test_no_version_is_its_own_parent():
     """A source that names the version itself is no origin."""
-    assert parent_of(ME, {}, "models:/model/5", None, frozenset({ME})) is None
+    assert parent_of(ME, {}, copied_from("models:/model/5"), None, frozenset({ME})) is None

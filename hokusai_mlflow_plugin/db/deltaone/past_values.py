@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, select
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import as_recorded
 from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX
@@ -42,7 +42,7 @@ def token_after(connection: Connection, workspace: str, after: str, row_count: i
 def read_values(
     connection: Connection,
     workspace: str,
-    after: str,
+    after: str | None,
     last: str | None,
     catalogued: Collection[str],
 ) -> Iterator[Row[Any]]:
@@ -59,13 +59,11 @@ def read_values(
     query = (
         select(token_index, tag.c.value.label("direction"))
         .select_from(token_index.outerjoin(tag, is_direction))
-        .where(token_index.c.workspace == workspace, token_index.c.token_id > after)
+        .where(token_index.c.workspace == workspace, *_tokens(token_index, after, last))
         .order_by(token_index.c.token_id, token_index.c.creation_time)
         # Streamed: a batch ends between tokens, and one token alone can have a million versions.
         .execution_options(yield_per=_FETCH)
     )
-    if last is not None:
-        query = query.where(token_index.c.token_id <= last)
     return iter(connection.execute(query))
 
 
@@ -87,16 +85,22 @@ def read_undecided(connection: Connection, key: SeriesId) -> Iterator[Row[Any]]:
 
 
 def heads(
-    connection: Connection, workspace: str, after: str, last: str | None
+    connection: Connection, workspace: str, after: str | None, last: str | None
 ) -> Mapping[SeriesId, Row[Any]]:
     """The series that have a head already, in the same range of tokens."""
-    query = select(series).where(series.c.workspace == workspace, series.c.token_id > after)
-    if last is not None:
-        query = query.where(series.c.token_id <= last)
+    query = select(series).where(series.c.workspace == workspace, *_tokens(series, after, last))
     return {
         SeriesId(workspace, row.token_id, row.benchmark_metric): row
         for row in connection.execute(query)
     }
+
+
+def _tokens(table: Table, after: str | None, last: str | None) -> list[ColumnElement[bool]]:
+    """Whether a row is of a token after one and up to another; of the other alone after None."""
+    if after is None:
+        return [table.c.token_id == last]
+    bounds = [table.c.token_id > after]
+    return bounds if last is None else [*bounds, table.c.token_id <= last]
 
 
 def lock_head(connection: Connection, key: SeriesId) -> Row[Any] | None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import DECISION_COLUMNS
 from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX, is_indexed_as
+from hokusai_mlflow_plugin.db.index.model_names import own_name
 from hokusai_mlflow_plugin.db.index.token_pages import (
     DECIDED_INDEX,
     LIMIT,
@@ -95,7 +96,7 @@ def live_versions(
     if not keys:
         return frozenset()
     rows = connection.execute(
-        select(model_versions.c.name, model_versions.c.version).where(
+        select(own_name(model_versions), model_versions.c.version).where(
             model_versions.c.workspace == workspace,
             _is_one_of(model_versions, keys),
             LIVE,

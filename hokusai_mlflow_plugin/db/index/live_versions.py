@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from hokusai_mlflow_plugin.db.index.live_index import IS_INDEXED_AS
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
@@ -144,6 +144,19 @@ def read_model_tags(
     return {key: value or "" for key, value in rows if key in keys}
 
 
+def keys_found_as(
+    connection: Connection, of: ModelId | VersionId, keys: Collection[str]
+) -> set[str]:
+    """Keys of a version's or model's tags that the database finds under these keys, as stored."""
+    if isinstance(of, VersionId):
+        tags, condition = model_version_tags, of_version(model_version_tags, of)
+    else:
+        tags, condition = registered_model_tags, of_model(registered_model_tags, of)
+    return set(
+        connection.scalars(select(tags.c.key).where(*condition, tags.c.key.in_(sorted(keys))))
+    )
+
+
 def versions_of_other_tokens(
     connection: Connection, model: ModelId, token_id: str, limit: int
 ) -> list[tuple[int, str]]:
@@ -157,6 +170,35 @@ def versions_of_other_tokens(
         .limit(limit)
     )
     return [(row.version, row.value) for row in rows]
+
+
+def follows_model_token(connection: Connection, model: ModelId, token_id: str | None) -> bool:
+    """Whether each live version with a token tag is indexed, under the model's token if it has one.
+
+    Args:
+        connection: The write's connection.
+        model: The model.
+        token_id: Its own token; None where its versions may carry any.
+    """
+    tags = model_version_tags
+    is_other = token_index.c.token_id.is_(None)
+    if token_id is not None:
+        # A version of another token that is not indexed is as it has to be.
+        is_other = or_(
+            and_(is_other, tags.c.value == token_id),
+            and_(token_index.c.token_id.is_not(None), token_index.c.token_id != token_id),
+        )
+    query = (
+        select(tags.c.version)
+        .select_from(
+            tags.join(model_versions, same_version(tags, model_versions)).outerjoin(
+                token_index, IS_INDEXED_AS
+            )
+        )
+        .where(*of_model(tags, model), tags.c.key == TOKEN_ID_TAG, LIVE, is_other)
+        .limit(1)
+    )
+    return connection.scalars(query).first() is None
 
 
 def is_deleted_stage(stage: str | None) -> bool:

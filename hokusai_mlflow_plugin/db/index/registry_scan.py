@@ -72,6 +72,11 @@ def next_span(
     return span
 
 
+def position_at(connection: Connection, span: Span, size: int) -> Position | None:
+    """The position of the last of a span's first ``size`` versions; None where it has fewer."""
+    return _nth_position(connection, model_versions, span, size, LIVE)
+
+
 def read_index(connection: Connection, span: Span) -> Iterator[tuple[IndexRow, str | None]]:
     """Index rows of a span, each with its registered model's name; None where that is gone."""
     rows = connection.execute(

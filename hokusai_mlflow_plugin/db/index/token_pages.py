@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import DECISION_COLUMNS, with_decisions
 from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.index.model_names import own_name
 from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     LIVE,
@@ -37,7 +38,8 @@ from hokusai_mlflow_plugin.domain.lineage import VersionKey
 
 DECIDED_INDEX = with_decisions(LIVE_INDEX, token_index)
 VERSION_COLUMNS = (
-    *model_versions.c,
+    own_name(model_versions),
+    *(column for column in model_versions.c if column.name != "name"),
     token_index.c.token_id,
     token_index.c.benchmark_metric,
     token_index.c.benchmark_value,
@@ -45,7 +47,7 @@ VERSION_COLUMNS = (
 )
 
 TAG_COLUMNS = (
-    model_version_tags.c.name,
+    own_name(model_version_tags),
     model_version_tags.c.version,
     model_version_tags.c.key,
     model_version_tags.c.value,

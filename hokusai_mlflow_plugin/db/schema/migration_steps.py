@@ -18,7 +18,8 @@ from sqlalchemy.schema import SchemaItem
 def create_table(name: str, *items: SchemaItem) -> None:
     """Create a table, unless there is one of that name."""
     if not _found().has_table(name):
-        op.create_table(name, *items)
+        # Else a column without a character set of its own takes the database's default.
+        op.create_table(name, *items, mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
 
 
 def create_index(name: str, table: str, columns: Sequence[str], *, unique: bool = False) -> None:

@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from hokusai_mlflow_plugin.db.schema.character_sets import wrong_columns
 from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 
@@ -104,7 +105,11 @@ def upgrade(engine: Engine) -> SchemaState:
 def differences(connection: Connection) -> list[str]:
     """Each difference between the database's Hokusai tables and those of this release."""
     context = _context(connection, include_name=_ours, target_metadata=metadata)
-    return [repr(difference) for difference in compare_metadata(context, metadata)]
+    found = [repr(difference) for difference in compare_metadata(context, metadata)]
+    return found + [
+        f"{each.table}.{each.column} is {each.found}, not {each.definition}"
+        for each in wrong_columns(connection)
+    ]
 
 
 @contextmanager

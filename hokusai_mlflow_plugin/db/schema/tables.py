@@ -6,9 +6,9 @@ No foreign key leads to MLflow's tables: it would block MLflow's migrations.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table
 
-from hokusai_mlflow_plugin.db.schema.types import exact_string
+from hokusai_mlflow_plugin.db.schema.types import exact_string, long_text
 from hokusai_mlflow_plugin.db.seals import SEAL, UNSEALED
 
 PREFIX = "hokusai_"
@@ -81,7 +81,7 @@ decisions = Table(
     Column("baseline_decision_id", exact_string(36)),
     Column("baseline_value", exact_string(64)),
     Column("improvement_pp", exact_string(64)),
-    Column("reason", Text, nullable=False),
+    Column("reason", long_text(), nullable=False),
     Column("evidence", String(16), nullable=False),
     Column("logged_value", exact_string(64)),
     Column("supersedes", exact_string(36)),
@@ -114,7 +114,7 @@ reward_events = Table(
     Column("event_time", BigInteger, nullable=False),
     Column("token_id", exact_string(64), nullable=False),
     Column("decision_id", exact_string(36), nullable=False),
-    Column("data", Text, nullable=False),
+    Column("data", long_text(), nullable=False),
     Column("previous_hash", exact_string(64), nullable=False),
     Column("hash", exact_string(64), nullable=False),
 )
@@ -158,7 +158,7 @@ delivery_attempts = Table(
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("attempt_time", BigInteger, nullable=False),
     Column("http_status", Integer),
-    Column("error", Text),
+    Column("error", long_text()),
     _seal(),
 )
 
@@ -171,7 +171,7 @@ policy_findings = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("creation_time", BigInteger, nullable=False),
     Column("codes", String(500), nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", long_text(), nullable=False),
     Column("found_time", BigInteger, nullable=False),
     _seal(),
 )

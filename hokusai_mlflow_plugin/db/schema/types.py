@@ -6,7 +6,7 @@ two metrics could be mixed up, and a search by prefix could not use the index.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, String, text
+from sqlalchemy import Connection, String, Text, text
 from sqlalchemy.dialects import mssql, mysql, postgresql
 from sqlalchemy.types import TypeEngine
 
@@ -21,6 +21,11 @@ def exact_string(length: int) -> TypeEngine[str]:
         )
         .with_variant(mssql.NVARCHAR(length, collation="Latin1_General_100_BIN2"), "mssql")
     )
+
+
+def long_text() -> TypeEngine[str]:
+    """A text column; MySQL's ``TEXT`` would end at 64 KiB, which a valid tag can exceed."""
+    return Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 
 def as_in_mlflow(connection: Connection, column: str, length: int) -> TypeEngine[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -112,9 +112,26 @@ def begin_with_past(
     return True
 
 
+def raise_heads(
+    connection: Connection, catalogue: Catalogue, workspace: str, tokens: Collection[str]
+) -> None:
+    """Have the heads of these tokens at the best value that is indexed; nothing is earned for it.
+
+    To be called in the transaction of a write that brought versions into the index on which nothing
+    was decided (R9).
+    """
+    for token_id in sorted(tokens):
+        _begin(connection, workspace, None, token_id, catalogue)
+
+
 def _begin(
-    connection: Connection, workspace: str, after: str, last: str | None, catalogue: Catalogue
+    connection: Connection,
+    workspace: str,
+    after: str | None,
+    last: str | None,
+    catalogue: Catalogue,
 ) -> int:
+    """Begin and raise heads for the tokens after one, up to another; None: for the other alone."""
     heads = past_values.heads(connection, workspace, after, last)
     best: dict[SeriesId, _Best] = {}
     count = 0

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from hokusai_mlflow_plugin.db.index import index_repair
 from hokusai_mlflow_plugin.db.index.index_repair import Decided
 from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow
-from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tags import TokenTags
@@ -25,6 +25,7 @@ from hokusai_mlflow_plugin.services.index.scanning import (
     Batch,
     ScannedVersion,
     scan,
+    scan_model,
 )
 
 
@@ -115,6 +116,22 @@ def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) 
             yield _report(batch, differences)
 
 
+def follow_model(
+    connection: Connection, catalogue: Catalogue, model: ModelId
+) -> Iterator[Sequence[IndexRow]]:
+    """Bring the index rows of a model's versions in line with a token that the model was given.
+
+    To be called in the transaction of that write, which has locked the model: by batches of
+    statements, not by versions.
+
+    Yields:
+        Rows that were written, batch by batch.
+    """
+    for batch in scan_model(connection, catalogue, model):
+        differing = {difference.id for difference in _differences(batch)}
+        yield _repair(connection, batch, differing) if differing else []
+
+
 def _report(batch: Batch, differences: Sequence[Difference]) -> Report:
     nonconforming = [
         NonConforming(version.id, violations)
@@ -174,12 +191,12 @@ def _agrees(decision: Decided, tags: TokenTags) -> bool:
     )
 
 
-def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> None:
+def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> Sequence[IndexRow]:
     rebuilt = [v for v in batch.versions if v.token_tags is not None and v.id in differing]
     found = [v.id for v in batch.versions if v.row is not None and v.id in differing]
-    index_repair.replace_rows(
-        connection, [*batch.strays, *found], [_expected(version) for version in rebuilt]
-    )
+    rows = [_expected(version) for version in rebuilt]
+    index_repair.replace_rows(connection, [*batch.strays, *found], rows)
+    return rows
 
 
 def _connect(engine: Engine, isolation_level: str) -> Connection:

@@ -15,7 +15,7 @@ from hokusai_mlflow_plugin.db.index import index_repair, registry_scan
 from hokusai_mlflow_plugin.db.index.index_repair import Decided, Locks
 from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow, LiveVersion
 from hokusai_mlflow_plugin.db.key_ranges import Position, Span
-from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.db.transient_errors import is_deadlock
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
@@ -33,11 +33,14 @@ from hokusai_mlflow_plugin.domain.tags import (
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
 BATCH_SIZE = 2_000
+_LAST_VERSION = 2**31 - 1
 
 _after_deadlocks = Retrying(
     retry=retry_if_exception(is_deadlock), stop=stop_after_attempt(10), reraise=True
 )
-_NOT_IN_THE_TAGS = frozenset(("tags_locked", "run_evidence_missing", "run_evidence_mismatch"))
+_NOT_IN_THE_TAGS = frozenset(
+    ("tags_locked", "tag_key_respelt", "run_evidence_missing", "run_evidence_mismatch")
+)
 """Codes of faults that a version's tags do not show."""
 
 
@@ -116,6 +119,21 @@ def scan(
             yield _read(connection, catalogue, span, locks, with_index=with_index)
             if span.last is None:
                 break
+
+
+def scan_model(connection: Connection, catalogue: Catalogue, model: ModelId) -> Iterator[Batch]:
+    """Every live version of one model likewise, in the transaction of a write that has locked it.
+
+    However many it has, there is never more than one batch in memory.
+    """
+    last: Position | None = (model.name, 0)
+    end = (model.name, _LAST_VERSION)
+    while last is not None:
+        span = Span(model.workspace, last, end)
+        nth = registry_scan.position_at(connection, span, BATCH_SIZE)
+        span = Span(model.workspace, last, nth or end)
+        yield _read(connection, catalogue, span, None, with_index=True)
+        last = nth
 
 
 def _begin(

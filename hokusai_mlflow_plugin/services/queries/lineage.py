@@ -51,11 +51,7 @@ def get_lineage(
     stored = rows[0]["name"] if rows else token_pages.stored_name(connection, model)
     if stored is None or stored not in visible:
         raise ModelNotFound(name)
-    if rows:
-        # MySQL finds a name in any case, and with blanks at its end.
-        if rows[0]["name"].casefold() != name.casefold():
-            raise ModelNotFound(name)
-        name = rows[0]["name"]
+    name = stored  # MySQL finds a name in any case, and with blanks at its end
     preceding = lineage_items.key_of(rows[0]) if rows and rows[0]["version"] <= after else None
     following = rows[1:] if preceding else rows
     page = following[:max_results]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.index import lineage_pages
+from hokusai_mlflow_plugin.db.index import lineage_pages, model_names
 from hokusai_mlflow_plugin.db.index.token_pages import TagsByVersion
 from hokusai_mlflow_plugin.domain.lineage import (
     VersionKey,
@@ -41,20 +41,18 @@ def items(
     A parent in a model that the asker may not read is passed over as one that is gone.
     """
     rows = list(rows)
-    named = {
-        key
-        for row, _preceding in rows
-        for key in (
-            named_previous(tags.get(key_of(row), {}), key_of(row)),
-            copied_from(row["source"]),
-        )
-        if key is not None and key.name in visible
-    }
+    origins = {key_of(row): copied_from(row["source"]) for row, _preceding in rows}
+    previous = {named_previous(tags.get(key, {}), key) for key in origins}
+    named = {key for key in (*previous, *origins.values()) if key and key.name in visible}
     live = lineage_pages.live_versions(connection, workspace, named)
+    if respelt := _found_under_other_names(connection, workspace, named - live):
+        visible_ones = {stored for stored in respelt.values() if stored.name in visible}
+        live |= lineage_pages.live_versions(connection, workspace, visible_ones)
+        origins = {key: respelt.get(origin, origin) for key, origin in origins.items() if origin}
     found = []
     for row, preceding in rows:
         key = key_of(row)
-        parent = parent_of(key, tags.get(key, {}), row["source"], preceding, live)
+        parent = parent_of(key, tags.get(key, {}), origins.get(key), preceding, live)
         found.append(
             {
                 "model_version": model_version(row, tags),
@@ -73,6 +71,19 @@ def items(
             }
         )
     return found
+
+
+def _found_under_other_names(
+    connection: Connection, workspace: str, missing: set[VersionKey]
+) -> dict[VersionKey, VersionKey]:
+    """Versions under the names of their models as stored, where those are spelt otherwise."""
+    names = {key.name for key in missing}
+    stored = model_names.stored_names(connection, workspace, names)
+    return {
+        key: VersionKey(stored[key.name], key.version)
+        for key in missing
+        if stored.get(key.name, key.name) != key.name
+    }
 
 
 def ancestors(

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from support.bulk import seed_versions
 from support.index import assert_index_is_truth
 from support.registry import (
     METRIC,
+    PROMPT,
     TOKEN,
     VALUE,
     create_version,
@@ -16,6 +18,7 @@ from support.registry import (
     set_tag,
     token_tags,
 )
+from support.statements import statements
 
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.findings import list_findings
@@ -157,3 +160,117 @@ def test_turning_enforcement_on(audited, store_factory):
     set_tag(enforcing, "m", 1, TOKEN, "IMG-001")
     assert findings(enforcing) == []
     assert tokenised(enforcing) == [("m", "1")]
+
+
+REWARDED = token_tags(benchmark_value="0.9", contributor="alice")
+CHANGES = {TOKEN: "IMG-002", METRIC: "recall", VALUE: "0.95", "contributor": "bob"}
+
+
+@pytest.mark.parametrize("changed", [*([key] for key in CHANGES), list(CHANGES)])
+@pytest.mark.parametrize("policy", ["staged", "audit"])
+def test_a_rewarded_version_comes_back(audited, store_factory, policy, changed):
+    """What was changed under a lock can be set back, tag by tag, and earns nothing again (R5)."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", REWARDED)
+    before = audited.ask(deltaone.detect, "m", 2)
+    for key in changed:
+        set_tag(audited, "m", 2, key, CHANGES[key])
+    assert ("m", "2") not in tokenised(audited) + tokenised(audited, "IMG-002")
+    store = store_factory(HOKUSAI_POLICY=policy)
+    for key in changed:
+        assert ("m", "2") not in tokenised(store)
+        set_tag(store, "m", 2, key, REWARDED[key])
+    assert tokenised(store) == [("m", "1"), ("m", "2")]
+    assert store.ask(deltaone.detect, "m", 2) == before
+    assert findings(store) == []
+    assert len(store.ask(list_events)["reward_events"]) == 1
+    assert_index_is_truth(store)
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_it_comes_back_to_nothing_else(audited, store_factory, key):
+    """Under staged only the value that the lock holds is taken back."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", REWARDED)
+    set_tag(audited, "m", 2, key, CHANGES[key])
+    store = store_factory()
+    other = {TOKEN: "IMG-003", METRIC: "precision", VALUE: "0.91", "contributor": "carol"}
+    for each, value in other.items():
+        with pytest.raises(ValueError, match="a DeltaOne rests on this version"):
+            set_tag(store, "m", 2, each, value)
+
+
+def test_what_was_measured_against_comes_back(audited, store_factory):
+    """Likewise of the baseline of a DeltaOne, whose contributor is free."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", REWARDED)
+    set_tag(audited, "m", 1, VALUE, "0.1")
+    store = store_factory()
+    set_tag(store, "m", 1, VALUE, "0.850")
+    assert tokenised(store) == [("m", "1"), ("m", "2")]
+    assert store.ask(deltaone.detect, "m", 1)["decision"]["outcome"] == "baseline"
+    assert_index_is_truth(store)
+
+
+MODEL_WRITES = {
+    "another token": lambda store: set_model_tag(store, "m", TOKEN, "OTHER-1"),
+    "a malformed token": lambda store: set_model_tag(store, "m", TOKEN, "bad"),
+    "a prompt": lambda store: set_model_tag(store, "m", PROMPT, "true"),
+    "a model again": lambda store: store.delete_registered_model_tag("m", PROMPT),
+    "its token": lambda store: set_model_tag(store, "m", TOKEN, "IMG-001"),
+    "no token": lambda store: store.delete_registered_model_tag("m", TOKEN),
+    "renamed": lambda store: (
+        store.rename_registered_model("m", "n"),
+        store.rename_registered_model("n", "m"),
+    ),
+}
+
+
+@pytest.mark.parametrize("first", MODEL_WRITES)
+def test_index_is_truth_whatever_the_model_is_given(audited, first):
+    """Rows follow the model's own token and prompt mark, in any order of writes (R5)."""
+    create_version(audited, "m", token_tags())
+    create_version(audited, "m", token_tags(hokusai_token_id="OTHER-1"))
+    for second in MODEL_WRITES:
+        for write in (first, second):
+            MODEL_WRITES[write](audited)
+            assert_index_is_truth(audited)
+    create_version(audited, "m", token_tags(benchmark_value="0.1"))
+    assert_index_is_truth(audited)
+
+
+def test_rows_follow_under_enforcement(audited, store_factory):
+    """A model token that audit let differ can be taken away under staged: the rows are there."""
+    create_version(audited, "m", token_tags())
+    set_model_tag(audited, "m", TOKEN, "OTHER-1")
+    assert tokenised(audited) == []
+    store = store_factory()
+    store.delete_registered_model_tag("m", TOKEN)
+    assert tokenised(store) == [("m", "1")]
+    assert store.ask(deltaone.detect, "m")["decision"]["outcome"] == "baseline"
+    assert_index_is_truth(store)
+
+
+def test_what_comes_in_with_the_model_raises_the_head(audited):
+    """A version on which nothing was decided earns nothing, and nor does a worse one after it."""
+    create_version(audited, "m", token_tags(benchmark_value="0.5"))
+    set_model_tag(audited, "m", TOKEN, "OTHER-1")
+    create_version(audited, "m", token_tags(benchmark_value="0.9"))
+    audited.delete_registered_model_tag("m", TOKEN)
+    assert tokenised(audited) == [("m", "1"), ("m", "2")]
+    create_version(audited, "m", token_tags(benchmark_value="0.8"))
+    assert audited.ask(deltaone.detect, "m")["decision"]["outcome"] == "regressed"
+    assert audited.ask(list_events)["reward_events"] == []
+
+
+def test_a_model_of_many_versions(audited):
+    """The statements grow by batches, not by versions."""
+    seed_versions(audited, 5_000, names=["m"])
+    with statements(audited.engine) as sent:
+        set_model_tag(audited, "m", TOKEN, "OTHER-1")
+    assert tokenised(audited) == []
+    assert len(sent) < 50
+    with statements(audited.engine) as sent:
+        set_model_tag(audited, "m", TOKEN, "OTHER-2")
+    assert len(sent) < 15
+    assert_index_is_truth(audited)

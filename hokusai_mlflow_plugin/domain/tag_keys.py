@@ -1,0 +1,59 @@
+"""Keys of tags that a database may take for another.
+
+Source: R4. Only the database knows what it holds to be equal. What is here tells the few keys that
+are worth asking it about, so that all other writes cost nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+from hokusai_mlflow_plugin.domain.errors import Violation
+from hokusai_mlflow_plugin.domain.tokens import shown
+
+_MOST_LETTERS = 3
+"""How many letters of ASCII one character may be equal to, such as a ligature."""
+
+
+@lru_cache(maxsize=4096)
+def resembled(key: str, ruled: frozenset[str]) -> tuple[str, ...]:
+    """Those of some keys that a database might take another key for, in order.
+
+    Too many rather than too few: MySQL's collations differ in case, accents, trailing blanks, width
+    and special letters.
+    """
+    if key in ruled:
+        return ()
+    folded = key.rstrip().lower()
+    if folded.isascii():
+        return (folded,) if folded in ruled else ()
+    if not all(each.isascii() or _is_latin(each) for each in folded):
+        return ()
+    head = next(n for n, each in enumerate(folded) if not each.isascii())
+    tail = next(n for n, each in enumerate(reversed(folded)) if not each.isascii())
+    alike = (
+        each
+        for each in ruled
+        if each.startswith(folded[:head])
+        and each.endswith(folded[len(folded) - tail :])
+        and len(folded) <= len(each) <= _MOST_LETTERS * len(folded)
+    )
+    return tuple(sorted(alike))
+
+
+def respelt_key(key: str, ruled: Iterable[str]) -> Violation:
+    """A key that the database takes for a ruled one: every client would see a tag of no meaning."""
+    meant = " or ".join(ruled)
+    return Violation(
+        key,
+        "tag_key_respelt",
+        f"This database takes tag key {shown(key)} for {meant}. Write {meant} as it is spelt.",
+    )
+
+
+def _is_latin(character: str) -> bool:
+    """Whether a character may be equal to letters of ASCII."""
+    plain = unicodedata.normalize("NFKD", character)
+    return any(each.isascii() for each in plain) or "LATIN" in unicodedata.name(character, "")
