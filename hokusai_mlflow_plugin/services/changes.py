@@ -24,6 +24,8 @@ class Changes:
     created: list[CreatedVersion] = field(default_factory=list)
     retagged: dict[VersionId, set[str]] = field(default_factory=dict)
     """Versions with ruled tags written or deleted, and the keys of those."""
+    added: dict[VersionId, set[str]] = field(default_factory=dict)
+    """Those of the keys that the version did not have before."""
     deleted: set[VersionId] = field(default_factory=set)
     staged: set[VersionId] = field(default_factory=set)
     """Live versions that were given a stage."""

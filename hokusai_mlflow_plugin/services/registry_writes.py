@@ -25,8 +25,9 @@ from hokusai_mlflow_plugin.domain.errors import (
     TagsRefused,
     Violation,
 )
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, PROMPT_TAG
+from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, PROMPT_TAG, REQUIRED_TAGS
 from hokusai_mlflow_plugin.domain.tags import (
     RULED_TAGS,
     Context,
@@ -39,7 +40,7 @@ from hokusai_mlflow_plugin.domain.tags import (
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
 from hokusai_mlflow_plugin.services.changes import Changes
-from hokusai_mlflow_plugin.services.deltaone import tag_locks
+from hokusai_mlflow_plugin.services.deltaone import tag_locks, unpaid
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.policy import findings
@@ -88,15 +89,23 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
     for created in changes.created:
         _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
-        _write_tags(connection, judge, key, changes.retagged[key])
+        _write_tags(connection, judge, key, changes.retagged[key], changes.added.get(key, set()))
 
 
-def _write_tags(connection: Connection, judge: Judge, key: VersionId, written: set[str]) -> None:
+def _write_tags(
+    connection: Connection, judge: Judge, key: VersionId, written: set[str], added: set[str]
+) -> None:
     version = live_versions.read_version(connection, key)
     if version is None:
         return
     tags = live_versions.read_tags(connection, version.id, RULED_TAGS)
-    write = Write(tags, written, was_tokenised=version.indexed is not None)
+    before = (tags.keys() | written) - added
+    write = Write(
+        tags,
+        written,
+        was_tokenised=version.indexed is not None,
+        was_complete=before.issuperset(REQUIRED_TAGS),
+    )
     _write_version(connection, judge, version, write)
 
 
@@ -140,8 +149,10 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
     """
     past: Sequence[PastDecision] = ()
     if not write.created:
-        past = tag_locks.unlocked_history(connection, version, write, _subject(version.id))
-    surroundings = _surroundings(connection, version, write.tags)
+        past = tag_locks.unlocked_history(
+            connection, settings.catalogue, version, write, _subject(version.id)
+        )
+    surroundings = _surroundings(connection, settings.catalogue, version, write.tags)
     context = Context(
         surroundings.model_token, settings.catalogue, settings.policy is Policy.STRICT
     )
@@ -151,12 +162,13 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
 
 
 def _surroundings(
-    connection: Connection, version: Version, tags: Mapping[str, str]
+    connection: Connection, catalogue: Catalogue, version: Version, tags: Mapping[str, str]
 ) -> Surroundings:
     """What the version is judged by; an untokenised one costs no statement."""
     if not is_ruled(tags):
         return Surroundings(None, None)
-    series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], tags.get(BENCHMARK_METRIC_TAG, ""))
+    metric = catalogue.canonical(tags.get(BENCHMARK_METRIC_TAG, ""))
+    series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], metric)
     return series_heads.read_surroundings(connection, version.id.model, series)
 
 
@@ -167,13 +179,31 @@ def _decide(
     tags, written = checked.tags, DIRECTION_TAG in write.written
     if tags is None:
         return None
-    if version.indexed and not needs_decision(version.indexed, tags, direction_written=written):
-        return version.indexed.decision_id
-    moved = any(each.series.workspace != version.id.workspace for each in checked.past)
-    decision = decide_version(connection, judge, version, tags, checked.head, moved=moved)
+    catalogue, indexed = judge.settings.catalogue, version.indexed
+    if indexed and not needs_decision(indexed, tags, catalogue, direction_written=written):
+        return indexed.decision_id
+    because = _unpaid(judge.settings, version, write, tags, checked.past)
+    decision = decide_version(connection, judge, version, tags, checked.head, because)
     if decision.earned_over is not None:
         ledger.append(connection, version, tags, decision.row, decision.earned_over)
     return decision.id
+
+
+def _unpaid(
+    settings: Settings,
+    version: Version,
+    write: Write,
+    tags: TokenTags,
+    past: Sequence[PastDecision],
+) -> str | None:
+    """Why a version earns nothing whatever its series, or None."""
+    if not settings.rewards:
+        return unpaid.REWARDS_OFF
+    if unpaid.is_past_the_plugin(version, write, tags, settings.catalogue):
+        return unpaid.PAST_THE_PLUGIN
+    if any(each.series.workspace != version.id.workspace for each in past):
+        return unpaid.MOVED
+    return None
 
 
 def _write_model(connection: Connection, judge: Judge, model: ModelId) -> None:

@@ -73,7 +73,8 @@ def _changes(session: HokusaiSession) -> Changes:
             version = Version(key, row.creation_time or 0, row.source, row.run_id)
             created[key] = CreatedVersion(version, tags)
     changes.created.extend(created.values())
-    _add_tag_writes(changes, created, (*session.new, *session.deleted))
+    _add_tag_writes(changes, created, session.new, are_new=True)
+    _add_tag_writes(changes, created, session.deleted)
     for row in session.dirty:
         if isinstance(row, SqlModelVersion):
             _add_stage_change(changes, row)
@@ -93,13 +94,19 @@ def _changes(session: HokusaiSession) -> Changes:
 
 
 def _add_tag_writes(
-    changes: Changes, created: dict[VersionId, CreatedVersion], rows: Iterable[Any]
+    changes: Changes,
+    created: dict[VersionId, CreatedVersion],
+    rows: Iterable[Any],
+    *,
+    are_new: bool = False,
 ) -> None:
     for row in rows:
         if isinstance(row, SqlModelVersionTag) and row.key in RULED_TAGS:
             key = _version_id(row)
             if key not in created:
                 changes.retagged.setdefault(key, set()).add(row.key)
+                if are_new:
+                    changes.added.setdefault(key, set()).add(row.key)
         elif isinstance(row, SqlRegisteredModelTag) and row.key in (TOKEN_ID_TAG, PROMPT_TAG):
             changes.retagged_models.add(ModelId(_workspace(row), row.name))
 

@@ -27,6 +27,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     migration_steps.add_column("hokusai_decisions", sa.Column("unit", sa.String(64)))
     migration_steps.add_column("hokusai_decisions", sa.Column("threshold_pp", exact_string(64)))
+    migration_steps.add_column("hokusai_decisions", sa.Column("experiment_id", sa.BigInteger))
     migration_steps.create_index(
         "ix_hokusai_series_token", "hokusai_series", ["token_id", "benchmark_metric"]
     )
@@ -81,5 +82,6 @@ def _note_paid_runs(connection: sa.Connection) -> None:
 def downgrade() -> None:
     migration_steps.drop_table("hokusai_paid_runs")
     migration_steps.drop_index("hokusai_series", "ix_hokusai_series_token")
+    migration_steps.drop_column("hokusai_decisions", "experiment_id")
     migration_steps.drop_column("hokusai_decisions", "threshold_pp")
     migration_steps.drop_column("hokusai_decisions", "unit")

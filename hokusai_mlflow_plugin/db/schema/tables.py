@@ -85,6 +85,8 @@ decisions = Table(
     # What it was measured by; none of either before revision 0004.
     Column("unit", String(64)),
     Column("threshold_pp", exact_string(64)),
+    # Where the value that it names as logged was logged: who may read that may see it (R14).
+    Column("experiment_id", BigInteger),
 )
 
 # A rename moves the decisions of a model's versions.

@@ -106,7 +106,8 @@ def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) 
         for batch in scan(connection, catalogue, batch_size, locking=True):
             differences = _differences(batch)
             if differences:
-                _repair(connection, batch, {difference.id for difference in differences})
+                differing = {difference.id for difference in differences}
+                _repair(connection, catalogue, batch, differing)
             connection.commit()
             yield _report(batch, differences)
 
@@ -150,19 +151,23 @@ def _row(version: ScannedVersion, decision_id: str | None) -> IndexRow:
     )
 
 
-def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> None:
+def _repair(
+    connection: Connection, catalogue: Catalogue, batch: Batch, differing: set[VersionId]
+) -> None:
     rebuilt = [v for v in batch.versions if v.token_tags is not None and v.id in differing]
     found = [v.id for v in batch.versions if v.row is not None and v.id in differing]
     decided = index_repair.read_decisions(connection, batch.span) if rebuilt else {}
     index_repair.replace_rows(
         connection,
         [*batch.strays, *found],
-        [_row(version, _decision_in_force(version, decided)) for version in rebuilt],
+        [_row(version, _decision_in_force(catalogue, version, decided)) for version in rebuilt],
     )
 
 
 def _decision_in_force(
-    version: ScannedVersion, decided: Mapping[Position, Sequence[Decided]]
+    catalogue: Catalogue,
+    version: ScannedVersion,
+    decided: Mapping[Position, Sequence[Decided]],
 ) -> str | None:
     """The last decision on a version, where it is on what its tags say now."""
     tags = version.token_tags
@@ -177,7 +182,7 @@ def _decision_in_force(
         if (
             tags is not None
             and decision.token_id == tags.token_id
-            and decision.benchmark_metric == tags.benchmark_metric
+            and catalogue.canonical(decision.benchmark_metric) == tags.benchmark_metric
             and parse_benchmark_value(decision.value) == parse_benchmark_value(tags.benchmark_value)
         ):
             return decision.id
