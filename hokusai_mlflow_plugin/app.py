@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from hokusai_mlflow_plugin.basic_auth import BasicAuthAccess, authenticated_app
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog
-from hokusai_mlflow_plugin.store import registry_log
+from hokusai_mlflow_plugin.store import evidence, registry_log
 from hokusai_mlflow_plugin.store.mlflow_compat import errors, server
 from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
 from hokusai_mlflow_plugin.web import logs, metrics
@@ -90,6 +90,7 @@ def register(app: Flask, access: Access | None = None) -> None:
             "The routes are registered already, with another access. Call register(app, access) "
             "once, before anything else registers them."
         )
+    evidence.ask_before_use(known.can_read_experiment)
     # MLflow's Flask app is one object for the process, and a route that is added twice an error.
     if NAME not in app.blueprints:
         server = Server(_ask, errors.translate, _prefixes(), known)

@@ -35,10 +35,13 @@ class BasicAuthAccess(Access):
     def can_read(self, name: str) -> bool:
         return authentication.auth_can_read(_user(), name)
 
+    def can_read_experiment(self, experiment_id: int) -> bool:
+        return authentication.auth_can_read_runs(_user(), experiment_id)
+
     def withheld_fields(self) -> Collection[str]:
         fields = authentication.auth_withheld_fields(_user())
         if fields is None:
-            return {_LOGGED_VALUE_FIELD}
+            return ()
         return fields | {_LOGGED_VALUE_FIELD} if _RUN_FIELD in fields else fields
 
 

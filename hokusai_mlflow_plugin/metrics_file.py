@@ -9,6 +9,7 @@
     lower = "0"
     upper = "1"
     threshold = "0.005"     # the least improvement that is a DeltaOne
+    aliases = ["lift"]      # its other names; all share one series
 
     [metrics.accuracy]
     threshold = "0.02"      # the rest stays as it is built in
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -38,6 +40,7 @@ from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.domain.metric_catalogue import (
     BUILT_IN,
     DEFAULT_THRESHOLD,
+    Catalogue,
     Direction,
     Metric,
 )
@@ -74,6 +77,15 @@ def _exact(value: object) -> Decimal | None:
 _Exact = Annotated[Decimal, BeforeValidator(_exact)]
 
 
+def _usable_name(name: str) -> str:
+    if not is_metric_name(name):
+        raise ValueError(f"no metric can have the name {shown(name)}")
+    return name
+
+
+_Name = Annotated[str, AfterValidator(_usable_name)]
+
+
 class _Entry(BaseModel):
     """One table of the file."""
 
@@ -81,10 +93,11 @@ class _Entry(BaseModel):
 
     direction: Direction
     task: str = "custom"
-    unit: str = "metric unit"
+    unit: Annotated[str, Field(max_length=64)] = "metric unit"
     lower: _Exact | None = None
     upper: _Exact | None = None
     threshold: Annotated[_Exact, Field(gt=0)] = DEFAULT_THRESHOLD
+    aliases: tuple[_Name, ...] = ()
 
     @model_validator(mode="after")
     def _usable(self) -> _Entry:
@@ -94,9 +107,9 @@ class _Entry(BaseModel):
 
 
 def read_metrics_file(setting: str, path: Path) -> dict[str, Metric]:
-    """The metrics of a file, by name.
+    """The metrics of a file, by canonical name.
 
-    A metric that is built in keeps what the file does not say.
+    A metric that is built in keeps what the file does not say, its aliases in any case.
 
     Args:
         setting: The setting that names the file, for messages.
@@ -141,7 +154,32 @@ def _metrics(document: Mapping[str, Any]) -> dict[str, Metric]:
     tables = document.get(_TOP, {})
     if not isinstance(tables, dict):
         raise _Fault([_TOP], f"use [{_TOP}.NAME] tables")
-    return {name: _metric(name, entry) for name, entry in tables.items()}
+    found: dict[str, Metric] = {}
+    for name, entry in tables.items():
+        metric = _metric(name, entry)
+        if metric.name in found:
+            raise _Fault([_TOP, name], f"there is another table of {metric.name}")
+        found[metric.name] = metric
+    for name in tables:
+        _check_names(name, found)
+    return found
+
+
+def _check_names(table: str, found: Mapping[str, Metric]) -> None:
+    """Two metrics with one name, or with names that look alike, would be paid for apart."""
+    own = found[_canonical(table)]
+    every = {**{metric.name: metric for metric in BUILT_IN.metrics}, **found}
+    others = Catalogue(metric for metric in every.values() if metric.name != own.name)
+    for name in own.names:
+        if name in BUILT_IN and BUILT_IN[name].name == own.name:
+            continue
+        if other := others.meant_by(name):
+            reason = f"{shown(name)} is {other.name}, or looks like it; make it one of its aliases"
+            raise _Fault([_TOP, table], reason)
+
+
+def _canonical(name: str) -> str:
+    return BUILT_IN[name].name if name in BUILT_IN else name
 
 
 def _metric(name: str, entry: Any) -> Metric:
@@ -151,13 +189,15 @@ def _metric(name: str, entry: Any) -> Metric:
         raise _Fault([_TOP, name], "use a table")
     known = asdict(BUILT_IN[name]) if name in BUILT_IN else {}
     known.pop("name", None)
+    built_in = known.pop("aliases", ())
     try:
         checked = _Entry.model_validate({**known, **entry})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
         raise _Fault([_TOP, name, *map(str, first["loc"][:1])], reason) from None
-    return Metric(name, **checked.model_dump())
+    aliases = tuple(dict.fromkeys((*built_in, *checked.aliases)))
+    return Metric(_canonical(name), **{**checked.model_dump(), "aliases": aliases})
 
 
 def _line(text: str, keys: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,13 @@ class Policy(str, Enum):
     AUDIT = "audit"
 
 
+class MetricsPolicy(str, Enum):
+    """Which metrics a version may be measured by (R8)."""
+
+    OPEN = "open"
+    CATALOGUE = "catalogue"
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings, checked."""
@@ -48,7 +55,10 @@ class Settings:
     webhook_timeout_s: float = 10.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     catalogue: Catalogue = field(default_factory=lambda: BUILT_IN)
-    """Built-in metrics and those of ``HOKUSAI_METRICS_FILE``, by name."""
+    """Built-in metrics and those of ``HOKUSAI_METRICS_FILE``."""
+    metrics_policy: MetricsPolicy = MetricsPolicy.OPEN
+    rewards: bool = True
+    """Whether improvements earn anything; else they only raise heads (R13)."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -73,6 +83,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         target = retry if field_name in RetryPolicy.__dataclass_fields__ else values
         target[field_name] = parse(name, environ[name])
     settings = Settings(**values, retry=RetryPolicy(**retry))
+    if settings.metrics_policy is MetricsPolicy.CATALOGUE:
+        closed = Catalogue(settings.catalogue.metrics, closed=True)
+        settings = replace(settings, catalogue=closed)
     if settings.webhook_url and not settings.webhook_allow_http:
         _require_https(settings.webhook_url)
     return settings
@@ -95,7 +108,23 @@ def _flag(name: str, text: str) -> bool:
 
 
 def _catalogue(name: str, text: str) -> Catalogue:
-    return {**BUILT_IN, **read_metrics_file(name, Path(text))}
+    built_in = {metric.name: metric for metric in BUILT_IN.metrics}
+    return Catalogue({**built_in, **read_metrics_file(name, Path(text))}.values())
+
+
+def _metrics_policy(name: str, text: str) -> MetricsPolicy:
+    try:
+        return MetricsPolicy(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}; use open or catalogue.") from None
+
+
+def _switch(name: str, text: str) -> bool:
+    values = {"on": True, "off": False}
+    try:
+        return values[text.lower()]
+    except KeyError:
+        raise SettingsError(f"{name} is {text!r}; use on or off.") from None
 
 
 def _url(name: str, text: str) -> str:
@@ -159,4 +188,6 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_REWARD_RETRY_BASE_S": ("base_s", _positive),
     "HOKUSAI_REWARD_RETRY_CAP_S": ("cap_s", _positive),
     "HOKUSAI_METRICS_FILE": ("catalogue", _catalogue),
+    "HOKUSAI_METRICS_POLICY": ("metrics_policy", _metrics_policy),
+    "HOKUSAI_REWARDS": ("rewards", _switch),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from hokusai_mlflow_plugin.cli.output import (
@@ -30,7 +32,7 @@ def list_metrics(as_json: bool) -> None:
       hokusai-mlflow metrics list
       HOKUSAI_METRICS_FILE=metrics.toml hokusai-mlflow metrics list --output json
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": metric.name,
             "task": metric.task,
@@ -38,13 +40,15 @@ def list_metrics(as_json: bool) -> None:
             "unit": metric.unit,
             "bounds": metric.bounds_text(),
             "threshold_pp": percentage_points(metric.threshold),
+            "aliases": list(metric.aliases),
         }
         for metric in sorted(
-            read_settings().catalogue.values(), key=lambda metric: (metric.task, metric.name)
+            read_settings().catalogue.metrics, key=lambda metric: (metric.task, metric.name)
         )
     ]
     if as_json:
         print_json({"metrics": rows})
     else:
         columns = ("name", "task", "direction", "unit", "bounds", "threshold_pp")
-        print_table(columns, ([row[column] for column in columns] for row in rows))
+        lines = ([*(r[column] for column in columns), ", ".join(r["aliases"])] for r in rows)
+        print_table((*columns, "aliases"), lines)

@@ -30,6 +30,8 @@ class Evidence(str, Enum):
 
     RUN_BACKED = "run_backed"
     MISMATCH = "mismatch"
+    REUSED = "reused"
+    """A run logged it, and backs a reward already."""
     CLAIMED = "claimed"
 
 
@@ -51,6 +53,8 @@ class Candidate:
     value: Decimal
     direction: Direction | None
     threshold: Decimal = DEFAULT_THRESHOLD
+    unit: str | None = None
+    """As the catalogue has it; None for a metric that it does not know."""
     copy_of: str | None = None
     """``NAME version N`` of the tokenised version that it repeats, where it is a copy."""
     unpaid_because: str | None = None
@@ -108,24 +112,28 @@ def decide(candidate: Candidate, head: Head | None) -> Verdict:
 
 def _compare(candidate: Candidate, head: Head) -> Verdict:
     assert candidate.direction is not None  # noqa: S101  # decide() has seen to it
-    difference = EXACT.subtract(candidate.value, head.value)
-    improvement = EXACT.multiply(difference, Decimal(candidate.direction.sign))
+    better_by = improvement(candidate.value, head.value, candidate.direction)
     compared = (
         f"{candidate.metric} {plain(candidate.value)} "
         f"{against(plain(head.value), head.name, head.version)}"
     )
-    points = percentage_points(improvement.copy_abs())
-    if improvement < 0:
+    points = percentage_points(better_by.copy_abs())
+    if better_by < 0:
         reason = f"{compared}: worse by {points} percentage points."
-        return Verdict(Outcome.REGRESSED, improvement, reason)
+        return Verdict(Outcome.REGRESSED, better_by, reason)
     needed = percentage_points(candidate.threshold)
     reason = f"{compared}: better by {points} percentage points; a DeltaOne needs {needed}."
-    if improvement < candidate.threshold:
-        return Verdict(Outcome.BELOW_THRESHOLD, improvement, reason)
+    if better_by < candidate.threshold:
+        return Verdict(Outcome.BELOW_THRESHOLD, better_by, reason)
     if candidate.unpaid_because is not None:
         reason = f"{reason} Nothing is earned: {candidate.unpaid_because}."
-        return Verdict(Outcome.BASELINE, improvement, reason)
-    return Verdict(Outcome.ACHIEVED, improvement, reason)
+        return Verdict(Outcome.BASELINE, better_by, reason)
+    return Verdict(Outcome.ACHIEVED, better_by, reason)
+
+
+def improvement(value: Decimal, over: Decimal, direction: Direction) -> Decimal:
+    """By how much a value is better than another, exact; negative where it is worse."""
+    return EXACT.multiply(EXACT.subtract(value, over), Decimal(direction.sign))
 
 
 def against(value: object, name: object, version: object) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 PREVIOUS_VERSION_TAG = "previous_version"
 
 _COPY_SOURCE = re.compile(r"models:/+(?P<name>[^/@]+)/(?P<version>[0-9]{1,9})")
+_LOGGED_MODEL = re.compile(r"models:/+(?P<model_id>m-[0-9a-f]{32})")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -42,6 +43,12 @@ def copied_from(source: str | None) -> VersionKey | None:
     if match is None:
         return None
     return VersionKey(unquote(match["name"]), int(match["version"]))
+
+
+def logged_model_of(source: str | None) -> str | None:
+    """The id of the logged model that a source of the form ``models:/m-…`` names, else None."""
+    match = _LOGGED_MODEL.fullmatch(source or "")
+    return None if match is None else match["model_id"]
 
 
 def named_previous(tags: Mapping[str, str], key: VersionKey) -> VersionKey | None:

@@ -5,11 +5,13 @@ Source: R8, specification section "Consistent Metric Names".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from hokusai_mlflow_plugin.domain.look_alikes import rough_skeleton, skeleton
+from hokusai_mlflow_plugin.domain.metric_aliases import ALIASES
 from hokusai_mlflow_plugin.domain.values import plain
 
 DEFAULT_THRESHOLD = Decimal("0.01")
@@ -39,6 +41,12 @@ class Metric:
     upper: Decimal | None = None
     threshold: Decimal = DEFAULT_THRESHOLD
     """The least improvement that is a DeltaOne, in the metric's own unit."""
+    aliases: tuple[str, ...] = ()
+    """Its other names; ``name`` is the canonical one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.aliases)
 
     def bounds_text(self) -> str:
         """The bounds for people: ``0 to 1``, ``at least 0``, or nothing."""
@@ -54,7 +62,49 @@ class Metric:
         return above and (self.upper is None or value <= self.upper)
 
 
-Catalogue = Mapping[str, Metric]
+class Catalogue(Mapping[str, Metric]):
+    """Metrics by each of their names."""
+
+    def __init__(self, metrics: Iterable[Metric] = (), *, closed: bool = False) -> None:
+        """Metrics of which no two share a name.
+
+        Args:
+            metrics: The metrics.
+            closed: Whether a version of any other metric is refused.
+        """
+        self.metrics = tuple(metrics)
+        self.closed = closed
+        self._by_name = {name: metric for metric in self.metrics for name in metric.names}
+        self._by_look: dict[str, Metric] = {}
+        for look in (skeleton, rough_skeleton):
+            for name, metric in self._by_name.items():
+                self._by_look.setdefault(look(name), metric)
+
+    def __getitem__(self, name: str) -> Metric:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def meant_by(self, name: str) -> Metric | None:
+        """The metric that has this name, or one that looks like it (R3)."""
+        if name in self._by_name:
+            return self._by_name[name]
+        look = skeleton(name)
+        return self._by_look.get(look) or self._by_look.get(rough_skeleton(name))
+
+    def canonical(self, name: str) -> str:
+        """The name of the series that values under a name belong to (R8)."""
+        metric = self.meant_by(name)
+        return name if metric is None else metric.name
+
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """All names of the metric that has this one."""
+        return self._by_name[name].names if name in self._by_name else (name,)
+
 
 STANDARD_METRICS = {
     "classification": ["accuracy", "f1_score", "precision", "recall"],
@@ -74,7 +124,10 @@ def _metrics(
     unit: str = "proportion",
 ) -> list[Metric]:
     low, high = (None if bound is None else Decimal(bound) for bound in (lower, upper))
-    return [Metric(name, task, direction, unit, low, high) for name in names]
+    return [
+        Metric(name, task, direction, unit, low, high, aliases=tuple(ALIASES.get(name, ())))
+        for name in names
+    ]
 
 
 _MAX, _MIN = Direction.MAXIMIZE, Direction.MINIMIZE
@@ -88,8 +141,8 @@ def _averaged(*names: str) -> list[str]:
 
 
 def _at_cutoffs(*names: str) -> list[str]:
-    """A ranking metric at the usual cutoffs, also as MLflow's evaluator logs its mean."""
-    return [f"{name}_at_{k}{end}" for name in names for k in _CUTOFFS for end in ("", "/mean")]
+    """A ranking metric at the usual cutoffs."""
+    return [f"{name}_at_{k}" for name in names for k in _CUTOFFS]
 
 
 _CLASSIFICATION = [
@@ -99,12 +152,9 @@ _CLASSIFICATION = [
         "classification",
         _MAX,
         [
-            *("f1", "jaccard", *_averaged("f1", "jaccard", "precision", "recall")),
-            *("accuracy_score", "fbeta_score", "jaccard_score", "precision_score", "recall_score"),
-            *("balanced_accuracy", "balanced_accuracy_score"),
-            *("top_k_accuracy", "top_k_accuracy_score"),
-            *("average_precision", "average_precision_score", "precision_recall_auc"),
-            *("auc", "roc_auc", "roc_auc_score"),
+            *("jaccard", *_averaged("f1", "jaccard", "precision", "recall")),
+            *("fbeta_score", "balanced_accuracy", "top_k_accuracy"),
+            *("average_precision", "precision_recall_auc", "roc_auc"),
             *("roc_auc_ovo", "roc_auc_ovo_weighted", "roc_auc_ovr", "roc_auc_ovr_weighted"),
         ],
         "0",
@@ -124,6 +174,8 @@ _CLASSIFICATION = [
     *_metrics("classification", _MAX, ["neg_log_loss"], None, "0", "nats"),
     *_metrics("classification", _MAX, ["neg_negative_likelihood_ratio"], None, "0", "ratio"),
 ]
+
+_ALIASES = {alias for aliases in ALIASES.values() for alias in aliases}
 
 _ERRORS = {
     "target unit": [
@@ -151,6 +203,7 @@ _REGRESSION = [
         m
         for unit, names in _ERRORS.items()
         for m in _metrics("regression", _MIN, names, "0", None, unit)
+        if m.name not in _ALIASES
     ),
     *(
         m
@@ -159,9 +212,7 @@ _REGRESSION = [
     ),
     *_metrics("regression", _MIN, ["mean_pinball_loss"], "0", None, "target unit"),
     *_metrics("regression", _MIN, ["mean_tweedie_deviance"], "0", None, "deviance"),
-    *_metrics(
-        "regression", _MAX, ["r2", "explained_variance", "explained_variance_score"], None, "1"
-    ),
+    *_metrics("regression", _MAX, ["explained_variance"], None, "1"),
     *_metrics(
         "regression",
         _MAX,
@@ -178,15 +229,12 @@ _NLP = [
         "nlp",
         _MAX,
         [
-            *("bleu", "rouge1", "rouge2", "rougeL", "rougeLsum", "exact_match", "meteor"),
-            # As MLflow's evaluators log them.
-            *(f"{n}/v1/mean" for n in ("bleu", "rouge1", "rouge2", "rougeL", "rougeLsum")),
-            "exact_match/v1",
+            *("rouge1", "rouge2", "rougeL", "rougeLsum", "exact_match", "meteor"),
         ],
         "0",
         "1",
     ),
-    *_metrics("nlp", _MIN, ["toxicity", "toxicity/v1/mean"], "0", "1"),
+    *_metrics("nlp", _MIN, ["toxicity"], "0", "1"),
     *_metrics("nlp", _MIN, ["wer", "cer"], "0", None, "ratio"),
 ]
 
@@ -196,7 +244,7 @@ _RANKING = [
         "ranking",
         _MAX,
         [
-            *("ndcg_score", "label_ranking_average_precision_score"),
+            "label_ranking_average_precision_score",
             *_at_cutoffs("precision", "recall", "ndcg"),
         ],
         "0",
@@ -233,5 +281,5 @@ _CLUSTERING = [
 
 _BUILT_IN = [*_CLASSIFICATION, *_REGRESSION, *_NLP, *_RANKING, *_CLUSTERING]
 
-BUILT_IN: Catalogue = {metric.name: metric for metric in _BUILT_IN}
-"""The metrics that every registry knows, by name."""
+BUILT_IN = Catalogue(_BUILT_IN)
+"""The metrics that every registry knows."""

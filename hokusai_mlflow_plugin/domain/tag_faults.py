@@ -37,7 +37,7 @@ def check_model_token(tags: Mapping[str, str], model_token: str | None) -> Viola
 
 def check_bounds(tags: Mapping[str, str], catalogue: Catalogue) -> Violation | None:
     """A value lies within what the catalogue says of its metric (R8)."""
-    metric = catalogue.get(tags.get(BENCHMARK_METRIC_TAG, ""))
+    metric = catalogue.meant_by(tags.get(BENCHMARK_METRIC_TAG, ""))
     value = parse_benchmark_value(tags.get(BENCHMARK_VALUE_TAG, ""))
     if metric is None or value is None or metric.allows(value):
         return None
@@ -60,7 +60,7 @@ def check_direction(tags: Mapping[str, str], catalogue: Catalogue) -> Violation 
             "benchmark_direction_invalid",
             f"Tag {DIRECTION_TAG} is {shown(declared)}; use {' or '.join(_DIRECTIONS)}.",
         )
-    metric = catalogue.get(tags.get(BENCHMARK_METRIC_TAG, ""))
+    metric = catalogue.meant_by(tags.get(BENCHMARK_METRIC_TAG, ""))
     if metric is None or metric.direction.value == declared:
         return None
     return Violation(

@@ -5,7 +5,7 @@ Source: R4 to R6, R8 and R11.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from hokusai_mlflow_plugin.domain.contributors import (
@@ -16,7 +16,11 @@ from hokusai_mlflow_plugin.domain.contributors import (
 )
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction
-from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG, check_metric_name
+from hokusai_mlflow_plugin.domain.metrics import (
+    BENCHMARK_METRIC_TAG,
+    check_known_metric,
+    check_metric_name,
+)
 from hokusai_mlflow_plugin.domain.tag_faults import (
     DIRECTION_TAG,
     PROMPT_TAG,
@@ -42,10 +46,10 @@ RULED_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG, *CONTRIBUTOR_TAGS, PROMPT
 RULED_MODEL_TAGS = frozenset((TOKEN_ID_TAG, PROMPT_TAG))
 """The same of a registered model's own tags."""
 
-_CHECKS = {
-    TOKEN_ID_TAG: check_token_id,
+_CHECKS: Mapping[str, Callable[[str, Catalogue], Violation | None]] = {
+    TOKEN_ID_TAG: lambda value, _catalogue: check_token_id(value),
     BENCHMARK_METRIC_TAG: check_metric_name,
-    BENCHMARK_VALUE_TAG: check_benchmark_value,
+    BENCHMARK_VALUE_TAG: lambda value, _catalogue: check_benchmark_value(value),
 }
 _ALSO_CONCERNS = {
     "benchmark_value_out_of_bounds": (BENCHMARK_METRIC_TAG,),
@@ -61,6 +65,7 @@ class TokenTags:
 
     token_id: str
     benchmark_metric: str
+    """The metric's canonical name; the tag keeps the one that was written."""
     benchmark_value: str
     direction: Direction | None = None
     """As tag ``benchmark_direction`` says."""
@@ -78,7 +83,7 @@ class Context:
 
     model_token: str | None = None
     """``hokusai_token_id`` of the registered model, where it carries one."""
-    catalogue: Catalogue = field(default_factory=dict)
+    catalogue: Catalogue = field(default_factory=Catalogue)
     """The metrics whose bounds and direction are known."""
     strict: bool = False
 
@@ -92,6 +97,18 @@ class Write:
     """Keys that the write set or deleted."""
     created: bool = False
     was_tokenised: bool = False
+    was_complete: bool = False
+    """Whether the required tags were all there before it."""
+
+    @property
+    def names_metric(self) -> bool:
+        """Whether it is what makes the version one of its metric."""
+        if self.created or BENCHMARK_METRIC_TAG in self.written:
+            return True
+        if self.was_tokenised:
+            return False
+        completes = not self.was_complete and not _missing(self.tags)
+        return completes or TOKEN_ID_TAG in self.written or PROMPT_TAG in self.written
 
 
 def is_prompt(tags: Mapping[str, str]) -> bool:
@@ -114,7 +131,7 @@ def token_tags(tags: Mapping[str, str], context: Context) -> TokenTags | None:
     direction = tags.get(DIRECTION_TAG)
     return TokenTags(
         tags[TOKEN_ID_TAG],
-        tags[BENCHMARK_METRIC_TAG],
+        context.catalogue.canonical(tags[BENCHMARK_METRIC_TAG]),
         tags[BENCHMARK_VALUE_TAG],
         None if direction is None else Direction(direction),
         contributors_of(tags),
@@ -126,17 +143,19 @@ def check_registration(tags: Mapping[str, str], context: Context | None = None) 
 
     A prompt is none, whatever its tags: the rules never look at it (R5).
     """
+    context = context or Context()
     missing = [missing_tag(key) for key in REQUIRED_TAGS if key not in tags]
     prompt = [created_as_prompt()] if is_prompt(tags) else []
-    return missing + faults(tags, context or Context()) + prompt
+    return missing + faults(tags, context) + _metric_faults(tags, context) + prompt
 
 
 def faults(tags: Mapping[str, str], context: Context) -> list[Violation]:
     """Every fault of the tags that are there, missing ones apart, in a fixed order."""
-    found = [check(tags[key]) for key, check in _CHECKS.items() if key in tags]
+    catalogue = context.catalogue
+    found = [check(tags[key], catalogue) for key, check in _CHECKS.items() if key in tags]
     found.append(check_model_token(tags, context.model_token))
-    found.append(check_bounds(tags, context.catalogue))
-    found.append(check_direction(tags, context.catalogue))
+    found.append(check_bounds(tags, catalogue))
+    found.append(check_direction(tags, catalogue))
     found.append(check_contributors(tags))
     return [violation for violation in found if violation is not None]
 
@@ -152,6 +171,13 @@ def check_write(write: Write, context: Context) -> list[Violation]:
     if not is_ruled(tags):
         return _check_untracked(write, context)
     found = faults(tags, context)
+    named = _metric_faults(tags, context) if write.names_metric else []
+    return named + _committed(write, found)
+
+
+def _committed(write: Write, found: list[Violation]) -> list[Violation]:
+    """Those faults of a ruled version's tags that a write commits, missing tags included."""
+    tags = write.tags
     if write.created:
         return [missing_tag(key) for key in _missing(tags)] + found
     if write.was_tokenised:
@@ -169,6 +195,12 @@ def _check_untracked(write: Write, context: Context) -> list[Violation]:
     if write.created and context.strict and not is_prompt(write.tags):
         return [untokenised()]
     return []
+
+
+def _metric_faults(tags: Mapping[str, str], context: Context) -> list[Violation]:
+    """The fault of a metric's name that is one only where it is written."""
+    fault = check_known_metric(tags.get(BENCHMARK_METRIC_TAG, ""), context.catalogue)
+    return [] if fault is None else [fault]
 
 
 def _missing(tags: Mapping[str, str]) -> list[str]:

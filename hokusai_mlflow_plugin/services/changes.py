@@ -27,6 +27,8 @@ class Changes:
 
     As with models' tags, keys that a database may take for a ruled one are among them.
     """
+    added: dict[VersionId, set[str]] = field(default_factory=dict)
+    """Those of the keys that the version did not have before."""
     deleted: set[VersionId] = field(default_factory=set)
     staged: set[VersionId] = field(default_factory=set)
     """Live versions that were given a stage."""

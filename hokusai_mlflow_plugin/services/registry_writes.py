@@ -25,8 +25,9 @@ from hokusai_mlflow_plugin.domain.errors import (
     TagsRefused,
     Violation,
 )
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
+from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, REQUIRED_TAGS
 from hokusai_mlflow_plugin.domain.tags import (
     RULED_MODEL_TAGS,
     RULED_TAGS,
@@ -41,7 +42,7 @@ from hokusai_mlflow_plugin.domain.tags import (
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
 from hokusai_mlflow_plugin.services import tag_spelling
 from hokusai_mlflow_plugin.services.changes import Changes
-from hokusai_mlflow_plugin.services.deltaone import past_heads, restoring, tag_locks
+from hokusai_mlflow_plugin.services.deltaone import past_heads, restoring, tag_locks, unpaid
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.index import maintenance
@@ -91,15 +92,23 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
     for created in changes.created:
         _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
-        _write_tags(connection, judge, key, changes.retagged[key])
+        _write_tags(connection, judge, key, changes.retagged[key], changes.added.get(key, set()))
 
 
-def _write_tags(connection: Connection, judge: Judge, key: VersionId, written: set[str]) -> None:
+def _write_tags(
+    connection: Connection, judge: Judge, key: VersionId, written: set[str], added: set[str]
+) -> None:
     version = live_versions.read_version(connection, key)
     if version is None:
         return
     tags = live_versions.read_tags(connection, version.id, RULED_TAGS)
-    write = Write(tags, written, was_tokenised=version.indexed is not None)
+    before = (tags.keys() | written) - added
+    write = Write(
+        tags,
+        written,
+        was_tokenised=version.indexed is not None,
+        was_complete=before.issuperset(REQUIRED_TAGS),
+    )
     _write_version(connection, judge, version, write)
 
 
@@ -141,7 +150,7 @@ def _restore(
     held = restoring.held(connection, version, write, catalogue)
     if held is None:
         return False
-    surroundings = _surroundings(connection, version, write.tags)
+    surroundings = _surroundings(connection, catalogue, version, write.tags)
     tags = token_tags(write.tags, Context(surroundings.model_token, catalogue))
     if tags is not None and held.is_whole:
         index_rows.put(connection, version, tags, held.decision_id)
@@ -172,8 +181,10 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
     past: Sequence[PastDecision] = ()
     if not write.created:
         # Not for a new version: it has no history, and asking would cost its creation a statement.
-        past = tag_locks.unlocked_history(connection, version, write, _subject(version.id))
-    surroundings = _surroundings(connection, version, write.tags)
+        past = tag_locks.unlocked_history(
+            connection, settings.catalogue, version, write, _subject(version.id)
+        )
+    surroundings = _surroundings(connection, settings.catalogue, version, write.tags)
     context = Context(
         surroundings.model_token, settings.catalogue, settings.policy is Policy.STRICT
     )
@@ -188,12 +199,13 @@ def _keys(write: Write) -> Collection[str]:
 
 
 def _surroundings(
-    connection: Connection, version: Version, tags: Mapping[str, str]
+    connection: Connection, catalogue: Catalogue, version: Version, tags: Mapping[str, str]
 ) -> Surroundings:
     """What the version is judged by; an untokenised one costs no statement."""
     if not is_ruled(tags):
         return Surroundings(None, None)
-    series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], tags.get(BENCHMARK_METRIC_TAG, ""))
+    metric = catalogue.canonical(tags.get(BENCHMARK_METRIC_TAG, ""))
+    series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], metric)
     return series_heads.read_surroundings(connection, version.id.model, series)
 
 
@@ -205,13 +217,31 @@ def _decide(
     tags, written = checked.tags, DIRECTION_TAG in write.written
     if tags is None:
         return None
-    if version.indexed and not needs_decision(version.indexed, tags, direction_written=written):
-        return version.indexed.decision_id
-    moved = any(each.series.workspace != version.id.workspace for each in checked.past)
-    decision = decide_version(connection, judge, version, tags, checked.head, moved=moved)
+    catalogue, indexed = judge.settings.catalogue, version.indexed
+    if indexed and not needs_decision(indexed, tags, catalogue, direction_written=written):
+        return indexed.decision_id
+    because = _unpaid(judge.settings, version, write, tags, checked.past)
+    decision = decide_version(connection, judge, version, tags, checked.head, because)
     if decision.earned_over is not None:
         ledger.append(connection, version, tags, decision.row, decision.earned_over)
     return decision.id
+
+
+def _unpaid(
+    settings: Settings,
+    version: Version,
+    write: Write,
+    tags: TokenTags,
+    past: Sequence[PastDecision],
+) -> str | None:
+    """Why a version earns nothing whatever its series, or None."""
+    if not settings.rewards:
+        return unpaid.REWARDS_OFF
+    if unpaid.is_past_the_plugin(version, write, tags, settings.catalogue):
+        return unpaid.PAST_THE_PLUGIN
+    if any(each.series.workspace != version.id.workspace for each in past):
+        return unpaid.MOVED
+    return None
 
 
 def _write_model(

@@ -20,14 +20,30 @@ _REFILL = 1000
 class Visible:
     """The models that the asker may read; each name is asked for once."""
 
-    def __init__(self, may_read: MayRead | None = None) -> None:
+    def __init__(
+        self,
+        may_read: MayRead | None = None,
+        may_read_experiment: Callable[[int], bool] | None = None,
+    ) -> None:
         self._may_read = may_read
+        self._may_read_experiment = may_read_experiment
         self._known: dict[str, bool] = {}
+        self._experiments: dict[int, bool] = {}
 
     @property
     def all(self) -> bool:
         """Whether nothing is hidden, so that nothing needs to be filtered."""
         return self._may_read is None
+
+    def may_read_experiment(self, experiment_id: int | None) -> bool:
+        """Whether what was logged in an experiment may be shown; None is one that nobody knows."""
+        if self._may_read_experiment is None:
+            return True
+        if experiment_id is None:
+            return False
+        if experiment_id not in self._experiments:
+            self._experiments[experiment_id] = self._may_read_experiment(experiment_id)
+        return self._experiments[experiment_id]
 
     def __contains__(self, name: object) -> bool:
         if self._may_read is None:

@@ -1,24 +1,39 @@
-"""What the tracking server knows of a run's metric.
+"""What the tracking server knows of a run's metric, as far as the sender may read that run.
 
-Source: R10, ``evidence``. Read straight from the tracking database: one statement, on the
-write's own connection where tracking and registry share a database.
+Source: R14. Read straight from the tracking database: at most two statements, on the write's own
+connection where tracking and registry share a database.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from flask import has_request_context
 from sqlalchemy import Connection, Engine
 
-from hokusai_mlflow_plugin.db.deltaone.evidence import logged_metric
-from hokusai_mlflow_plugin.services.deltaone.judge import LoggedMetric
+from hokusai_mlflow_plugin.db.deltaone.evidence import Logged, Sought, logged_values
+from hokusai_mlflow_plugin.services.deltaone.judge import LoggedValues
 from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     engine_of,
     is_database_uri,
     server_tracking_uri,
 )
 
+MayReadExperiment = Callable[[int], bool]
 
-def evidence_source(registry: Engine, tracking_uri: str | None) -> LoggedMetric:
-    """How to look up the metric that a run logged.
+_readers: list[MayReadExperiment] = []
+
+
+def ask_before_use(may_read: MayReadExperiment) -> None:
+    """Have a server's permissions asked whether a request's sender may read an experiment's runs.
+
+    Without accounts, and in a process that is no server, everyone may read every run.
+    """
+    _readers[:] = [may_read]
+
+
+def evidence_source(registry: Engine, tracking_uri: str | None) -> LoggedValues:
+    """How to look up what was logged for a metric.
 
     Args:
         registry: The registry's engine.
@@ -30,15 +45,24 @@ def evidence_source(registry: Engine, tracking_uri: str | None) -> LoggedMetric:
     if uri is None or not is_database_uri(uri):
         return _nothing
     tracking = engine_of(uri)
-    if tracking.url == registry.url:
-        return logged_metric
+    is_same = tracking.url == registry.url
 
-    def ask(_connection: Connection, run_id: str, metric: str) -> float | None:
-        with tracking.connect() as connection:
-            return logged_metric(connection, run_id, metric)
+    def ask(connection: Connection, sought: Sought) -> Sequence[Logged]:
+        if is_same:
+            return _readable(logged_values(connection, sought))
+        with tracking.connect() as elsewhere:
+            found = logged_values(elsewhere, sought)
+        return _readable(found)
 
     return ask
 
 
-def _nothing(_connection: Connection, _run_id: str, _metric: str) -> float | None:
-    return None
+def _readable(found: Sequence[Logged]) -> Sequence[Logged]:
+    if not _readers or not has_request_context():
+        return found
+    may_read = {each: _readers[0](each) for each in {logged.experiment_id for logged in found}}
+    return [logged for logged in found if may_read[logged.experiment_id]]
+
+
+def _nothing(_connection: Connection, _sought: Sought) -> Sequence[Logged]:
+    return ()

@@ -94,7 +94,7 @@ def _changes(session: HokusaiSession) -> Changes:
             created[key] = CreatedVersion(version, tags)
     changes.created.extend(created.values())
     for row in session.new:
-        _add_tag_write(changes, created, row)
+        _add_tag_write(changes, created, row, is_new=True)
     for row in session.dirty:
         if isinstance(row, SqlModelVersion):
             _add_stage_change(changes, row)
@@ -113,11 +113,15 @@ def _changes(session: HokusaiSession) -> Changes:
     return _without_deleted(changes)
 
 
-def _add_tag_write(changes: Changes, created: dict[VersionId, CreatedVersion], row: Any) -> None:
+def _add_tag_write(
+    changes: Changes, created: dict[VersionId, CreatedVersion], row: Any, *, is_new: bool = False
+) -> None:
     if isinstance(row, SqlModelVersionTag) and (keys := _watched(row, RULED_TAGS)):
         version = _version_id(row)
         if version not in created:
             changes.retagged.setdefault(version, set()).update(keys)
+            if is_new:
+                changes.added.setdefault(version, set()).update(keys)
     elif isinstance(row, SqlRegisteredModelTag) and (keys := _watched(row, RULED_MODEL_TAGS)):
         model = ModelId(_workspace(row), row.name)
         changes.retagged_models.setdefault(model, set()).update(keys)

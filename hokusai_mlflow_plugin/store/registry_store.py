@@ -60,11 +60,7 @@ class TokenAwareRegistry:
             binary_log.require_row_log(connection)
         migrations.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
         backfill.open_registry(store.engine, self.settings)
-        judge = Judge(
-            self.settings,
-            evidence_source(store.engine, tracking_uri),
-            backfill.taken_over_ms(store.engine),
-        )
+        judge = Judge(self.settings, evidence_source(store.engine, tracking_uri))
         # Older stores of MLflow know no read replica.
         read_engine = getattr(store, "read_engine", None)
         store.ManagedSessionMaker = managed_session_maker(

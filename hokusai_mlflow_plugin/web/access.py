@@ -49,6 +49,10 @@ class Access:
         """Whether the sender may read this one registered model."""
         return self.reader()(name)
 
+    def can_read_experiment(self, experiment_id: int) -> bool:
+        """Whether the sender may read the runs and logged models of an experiment."""
+        return True
+
     def withheld_fields(self) -> Collection[str]:
         """Fields of a model version that the sender may not see, such as ``run_id``."""
         return ()
@@ -66,7 +70,7 @@ def visible_to_sender(access: Access, rule: Rule, parameters: dict[str, Any]) ->
         raise _denied("Only an administrator may do this.")
     if rule is Rule.READ_MODEL and not access.can_read(parameters["name"]):
         raise _denied("READ permission on this registered model is needed.")
-    return Visible(access.reader())
+    return Visible(access.reader(), access.can_read_experiment)
 
 
 def withhold(answer: Any, fields: Collection[str]) -> Any:

@@ -1,7 +1,7 @@
 """Character sets of their own for our columns on MySQL and MariaDB, and room for long texts.
 
 Revision ID: 0005
-Revises: 0003
+Revises: 0004
 Create Date: 2026-11-26
 """
 
@@ -14,7 +14,7 @@ from alembic import op
 from hokusai_mlflow_plugin.db.schema.character_sets import wrong_columns
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -27,6 +27,7 @@ _SEALED = (
     "hokusai_decisions",
     "hokusai_reward_deliveries",
     "hokusai_reward_attempts",
+    "hokusai_paid_runs",
     "hokusai_policy_findings",
     "hokusai_state",
 )
@@ -43,7 +44,6 @@ def upgrade() -> None:
         migration_steps.add_column(table, sa.Column("seal", exact_string(64)))
     _fill_names(connection)
     _mark_ledgers(connection)
-    _repeat_take_over(connection)
     for table in _SEALED:
         migration_seals.seal_rows(connection, table)
 
@@ -51,8 +51,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     connection = op.get_bind()
     connection.execute(sa.text("DELETE FROM hokusai_state WHERE value = 'ledger'"))
-    done = sa.update(_STATE).where(_STATE.c.value.like("done %"))
-    connection.execute(done.values(value="done"))
     for table in _SEALED:
         migration_steps.drop_column(table, "seal")
     migration_steps.drop_column("hokusai_decisions", "decided_name")
@@ -86,12 +84,3 @@ def _mark_ledgers(connection: sa.Connection) -> None:
             continue  # a ledger that was edited: 'rewards verify' names it
         if mark not in marked:
             connection.execute(_STATE.insert(), {"key": mark, "value": "ledger"})
-
-
-def _repeat_take_over(connection: sa.Connection) -> None:
-    """The word that older data is taken over tells since when."""
-    key, value = _STATE.c.key, _STATE.c.value
-    since = connection.scalar(sa.select(value).where(key == "taken_over_ms"))
-    if since is not None:
-        done = sa.update(_STATE).where(key == "backfill", value == "done")
-        connection.execute(done.values(value=f"done {since}"))

@@ -97,11 +97,11 @@ def test_differences_are_found(engine):
     migrations.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE unrelated (id INTEGER)"))
-        connection.execute(text("DROP TABLE hokusai_series"))
+        connection.execute(text("DROP TABLE hokusai_policy_findings"))
     with engine.connect() as connection:
         found = migrations.differences(connection)
     assert len(found) == 1
-    assert "hokusai_series" in found[0]
+    assert "hokusai_policy_findings" in found[0]
 
 
 def test_mlflow_stays_as_it_was(engine, store_factory):

@@ -7,6 +7,7 @@ every series is checked from the tables alone.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -96,7 +97,8 @@ class Version:
 class Rules:
     """R9 and R10 in a few lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, age: Callable[[Version], int]) -> None:
+        self.age = age
         self.versions: list[Version] = []
         self.heads: dict[tuple[str, str], tuple[int, Decided]] = {}
         self.achieved: list[tuple[Decided, str, int]] = []
@@ -117,6 +119,9 @@ class Rules:
         if sign is None or (head is not None and head[0] != sign):
             return Decided("direction_unknown", version.value)
         if head is None:
+            self._begin_with_past(version, sign)
+            head = self.heads.get(version.series)
+        if head is None:
             decided = Decided("baseline", version.value)
         else:
             step = (version.value - head[1].value) * sign
@@ -127,6 +132,31 @@ class Rules:
         if decided.outcome in ("baseline", "achieved"):
             self.heads[version.series] = (sign, decided)
         return decided
+
+    def _begin_with_past(self, version: Version, sign: int) -> None:
+        """The series begins with the best value that its live versions hold, the oldest of these.
+
+        Until now no direction was known. A copy stays one, and yet holds the head.
+        """
+        others = [
+            each
+            for each in self.versions
+            if each is not version and each.is_live and each.is_tokenised
+            if each.series == version.series
+        ]
+        if not others:
+            return
+        best = min(
+            others,
+            key=lambda each: (-each.value * sign, self.age(each), each.model.name, each.number),
+        )
+        decided = Decided("baseline", best.value)
+        if best.decided.outcome == "direction_unknown":
+            best.history.append(best.decided)
+            best.decided = decided
+        else:
+            best.history.append(decided)
+        self.heads[version.series] = (sign, decided)
 
     @staticmethod
     def _sign(version: Version) -> int | None:
@@ -161,10 +191,14 @@ class RegistryMachine(RuleBasedStateMachine):
         super().__init__()
         self.store = store
         self.run = next(examples)
-        self.rules = Rules()
+        self.rules = Rules(self._age)
         self.models: dict[str, Model] = {}
         self.touched: Version | None = None
         self.before = len(self._events())
+
+    def _age(self, version: Version) -> int:
+        found = self.store.get_model_version(version.model.name, str(version.number))
+        return found.creation_timestamp
 
     def _events(self) -> list[dict[str, Any]]:
         after, found = 0, []

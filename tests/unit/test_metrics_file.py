@@ -76,6 +76,7 @@ def test_a_built_in_metric_keeps_what_the_file_does_not_say(file):
         Decimal(0),
         Decimal(1),
         Decimal("0.02"),
+        ("accuracy_score",),
     )
     assert BUILT_IN["accuracy"].threshold == Decimal("0.01")
 
@@ -83,7 +84,7 @@ def test_a_built_in_metric_keeps_what_the_file_does_not_say(file):
 def test_a_built_in_metric_can_be_overridden_whole(file):
     """Everything about a built-in metric can be said anew."""
     text = '[metrics.bleu]\ndirection = "minimize"\nlower = 1\nupper = 100\nunit = "BLEU"'
-    metric = read(file, text)["bleu"]
+    metric = read(file, text)["bleu_score"]
     assert (metric.direction, metric.unit) == (Direction.MINIMIZE, "BLEU")
     assert metric.bounds_text() == "1 to 100"
 

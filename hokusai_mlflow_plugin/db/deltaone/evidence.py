@@ -1,31 +1,105 @@
-"""What the tracking server's tables say of a run."""
+"""What the tracking server's tables say of a run or a logged model."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
 
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     ACTIVE,
+    experiments,
     latest_metrics,
+    logged_model_metrics,
+    logged_models,
     runs,
 )
 
 
-def logged_metric(connection: Connection, run_id: str, metric: str) -> float | None:
-    """The latest value that a run logged for a metric, or None; NaN counts as none.
+@dataclass(frozen=True)
+class Sought:
+    """What could have logged a version's value."""
 
-    A run that was deleted knows nothing any more.
+    workspace: str
+    run_id: str | None
+    model_id: str | None
+    """The logged model that the version comes from."""
+    names: tuple[str, ...]
+    """The metric's names."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One value that was logged."""
+
+    value: float
+    run_id: str
+    """The run that it rests on; the logged model's own id where it came from no run."""
+    experiment_id: int
+
+
+def logged_values(connection: Connection, sought: Sought) -> Sequence[Logged]:
+    """What a version's run, then its logged model, logged under a metric's names; no NaN.
+
+    Of a run the latest value under each name; of a logged model, which is evaluated on several
+    data sets, every one, the latest first. What was deleted, or is in another workspace, knows
+    nothing.
     """
-    rows = connection.execute(
-        select(latest_metrics.c.key, latest_metrics.c.value)
-        .select_from(latest_metrics.join(runs, runs.c.run_uuid == latest_metrics.c.run_uuid))
+    found = list(_of_run(connection, sought)) if sought.run_id else []
+    return [*found, *_of_model(connection, sought)] if sought.model_id else found
+
+
+def _of_run(connection: Connection, sought: Sought) -> Sequence[Logged]:
+    metric = latest_metrics.c
+    query = (
+        select(metric.key, metric.value, runs.c.run_uuid, runs.c.experiment_id)
+        .select_from(
+            latest_metrics.join(runs, runs.c.run_uuid == metric.run_uuid).join(
+                experiments, experiments.c.experiment_id == runs.c.experiment_id
+            )
+        )
         .where(
             runs.c.lifecycle_stage == ACTIVE,
-            latest_metrics.c.run_uuid == run_id,
-            latest_metrics.c.key == metric,
-            latest_metrics.c.is_nan.is_(False),
+            experiments.c.workspace == sought.workspace,
+            metric.run_uuid == sought.run_id,
+            metric.key.in_(sought.names),
+            metric.is_nan.is_(False),
         )
     )
     # Compared once more: MySQL finds a key in any case, and Accuracy is another metric than
     # accuracy.
-    return next((value for key, value in rows if key == metric), None)
+    rows = [row for row in connection.execute(query) if row.key in sought.names]
+    rows.sort(key=lambda row: sought.names.index(row.key))
+    return [Logged(row.value, row.run_uuid, row.experiment_id) for row in rows]
+
+
+def _of_model(connection: Connection, sought: Sought) -> Sequence[Logged]:
+    metric, model = logged_model_metrics.c, logged_models.c
+    run_id = func.coalesce(model.source_run_id, model.model_id)
+    query = (
+        select(metric.metric_name, metric.metric_value, run_id, model.experiment_id)
+        .select_from(
+            logged_model_metrics.join(logged_models, model.model_id == metric.model_id).join(
+                experiments, experiments.c.experiment_id == model.experiment_id
+            )
+        )
+        .where(
+            model.lifecycle_stage == ACTIVE,
+            experiments.c.workspace == sought.workspace,
+            metric.model_id == sought.model_id,
+            metric.metric_name.in_(sought.names),
+            metric.metric_value.is_not(None),
+            metric.metric_value == metric.metric_value,  # NaN equals nothing, but for PostgreSQL
+        )
+        .order_by(metric.metric_timestamp_ms.desc(), metric.metric_step.desc())
+        .limit(_MAX_MODEL_METRICS)
+    )
+    return [
+        Logged(value, run, experiment_id)
+        for name, value, run, experiment_id in connection.execute(query)
+        if name in sought.names and value == value  # noqa: PLR0124  # NaN of PostgreSQL
+    ]
+
+
+_MAX_MODEL_METRICS = 1000

@@ -20,6 +20,17 @@ from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
 
 _FETCH = 5_000
 
+_DECIDED = (
+    decisions.c.outcome,
+    decisions.c.evidence,
+    decisions.c.logged_value,
+    decisions.c.experiment_id,
+)
+_IN_FORCE = and_(
+    decisions.c.workspace == token_index.c.workspace,
+    decisions.c.decision_id == token_index.c.decision_id,
+)
+
 
 def workspaces(connection: Connection) -> Sequence[str]:
     """Workspaces that have tokenised versions, in order."""
@@ -48,7 +59,8 @@ def read_values(
 ) -> Iterator[Row[Any]]:
     """Index rows of the tokens after one and up to another, with their ``benchmark_direction``.
 
-    The direction is looked up only where the catalogue does not know the metric.
+    And with what was decided on them, if anything. The direction is looked up only where the
+    catalogue does not know the metric.
     """
     tag = model_version_tags
     is_direction = and_(
@@ -57,8 +69,8 @@ def read_values(
         token_index.c.benchmark_metric.not_in(sorted(catalogued)),
     )
     query = (
-        select(token_index, tag.c.value.label("direction"))
-        .select_from(token_index.outerjoin(tag, is_direction))
+        select(token_index, tag.c.value.label("direction"), *_DECIDED)
+        .select_from(token_index.outerjoin(tag, is_direction).outerjoin(decisions, _IN_FORCE))
         .where(token_index.c.workspace == workspace, *_tokens(token_index, after, last))
         .order_by(token_index.c.token_id, token_index.c.creation_time)
         # Streamed: a batch ends between tokens, and one token alone can have a million versions.
@@ -67,21 +79,20 @@ def read_values(
     return iter(connection.execute(query))
 
 
-def read_undecided(connection: Connection, key: SeriesId) -> Iterator[Row[Any]]:
-    """Index rows of a series on which nothing was decided, oldest first."""
+def read_live(connection: Connection, key: SeriesId) -> Iterator[Row[Any]]:
+    """Index rows of a series' live versions, with what was decided on them; oldest first."""
     query = (
-        select(token_index)
-        .select_from(LIVE_INDEX)
+        select(token_index, *_DECIDED)
+        .select_from(LIVE_INDEX.outerjoin(decisions, _IN_FORCE))
         .where(
             token_index.c.workspace == key.workspace,
             token_index.c.token_id == key.token_id,
             token_index.c.benchmark_metric == key.benchmark_metric,
-            token_index.c.decision_id.is_(None),
             LIVE,
         )
         .order_by(token_index.c.creation_time, token_index.c.name, token_index.c.version)
     )
-    return iter(connection.execute(query).all())
+    return iter(connection.execute(query.execution_options(yield_per=_FETCH)))
 
 
 def heads(
@@ -110,8 +121,14 @@ def lock_head(connection: Connection, key: SeriesId) -> Row[Any] | None:
 
 
 def record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write decisions on indexed versions, and name them in the index."""
+    """Write decisions on indexed versions, and name in the index those that are in force.
+
+    Not in force is one that only carries a head: it supersedes itself.
+    """
     connection.execute(decisions.insert(), [as_recorded(row) for row in decision_rows])
+    in_force = [row for row in decision_rows if row["supersedes"] != row["decision_id"]]
+    if not in_force:
+        return
     connection.execute(
         token_index.update()
         .where(
@@ -128,7 +145,7 @@ def record(connection: Connection, decision_rows: Sequence[Mapping[str, Any]]) -
                 "of_version": row["version"],
                 "new_decision_id": row["decision_id"],
             }
-            for row in decision_rows
+            for row in in_force
         ],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,16 @@ class SeriesHead:
     version: int
     creation_time_ms: int
     """That of the version: it tells it from an earlier one of the same name and number."""
+
+
+@dataclass(frozen=True)
+class HeadElsewhere:
+    """The head of a series of the same token and metric, in any workspace."""
+
+    workspace: str
+    direction: str
+    value: str
+    decision_id: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,19 @@ def lock_series(connection: Connection, keys: Collection[SeriesId]) -> None:
         connection.execute(
             select(series.c.head_value).where(*of_series(series, key)).with_for_update()
         )
+
+
+def lock_everywhere(connection: Connection, key: SeriesId) -> Sequence[HeadElsewhere]:
+    """The heads of a token and metric in every workspace, locked until the transaction ends."""
+    query = (
+        select(
+            series.c.workspace, series.c.direction, series.c.head_value, series.c.head_decision_id
+        )
+        .where(series.c.token_id == key.token_id, series.c.benchmark_metric == key.benchmark_metric)
+        .order_by(series.c.workspace)
+        .with_for_update()
+    )
+    return [HeadElsewhere(*row) for row in connection.execute(query)]
 
 
 def begin_series(

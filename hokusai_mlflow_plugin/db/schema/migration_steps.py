@@ -34,6 +34,12 @@ def add_column(table: str, column: Column[Any]) -> None:
         op.add_column(table, column)
 
 
+def drop_index(table: str, name: str) -> None:
+    """Drop an index, if the table has one of that name."""
+    if name in {index["name"] for index in _found().get_indexes(table)}:
+        op.drop_index(name, table_name=table)
+
+
 def drop_table(name: str) -> None:
     """Drop a table with its indexes, if there is one of that name."""
     if _found().has_table(name):

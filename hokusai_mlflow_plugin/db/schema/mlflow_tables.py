@@ -82,10 +82,37 @@ runs = Table(
     "runs",
     _mlflow,
     Column("run_uuid", String(32), primary_key=True),
+    Column("experiment_id", Integer),
     Column("lifecycle_stage", String(20)),
 )
 ACTIVE = "active"
-"""``lifecycle_stage`` of a run that is not deleted."""
+"""``lifecycle_stage`` of a run or a logged model that is not deleted."""
+
+experiments = Table(
+    "experiments",
+    _mlflow,
+    Column("experiment_id", Integer, primary_key=True),
+    Column("workspace", String(63)),
+)
+
+logged_models = Table(
+    "logged_models",
+    _mlflow,
+    Column("model_id", String(36), primary_key=True),
+    Column("experiment_id", Integer),
+    Column("lifecycle_stage", String(32)),
+    Column("source_run_id", String(32)),
+)
+
+logged_model_metrics = Table(
+    "logged_model_metrics",
+    _mlflow,
+    Column("model_id", String(36), primary_key=True),
+    Column("metric_name", String(500), primary_key=True),
+    Column("metric_timestamp_ms", BigInteger, primary_key=True),
+    Column("metric_step", BigInteger, primary_key=True),
+    Column("metric_value", Double),
+)
 
 LIVE = model_versions.c.current_stage != DELETED_STAGE
 """Deleting a version is soft: it keeps its row and its tags."""

@@ -61,6 +61,10 @@ series = Table(
     Column("head_decision_id", exact_string(36), nullable=False),
 )
 
+# Which workspaces have a token: of one improvement only one of them is paid (R9). Asked across
+# workspaces, so that none leads it.
+Index("ix_hokusai_series_token", series.c.token_id, series.c.benchmark_metric)
+
 decisions = Table(
     "hokusai_decisions",
     metadata,
@@ -84,8 +88,15 @@ decisions = Table(
     Column("reason", long_text(), nullable=False),
     Column("evidence", String(16), nullable=False),
     Column("logged_value", exact_string(64)),
+    # The decision that it took the place of. One that names itself was never in force on its
+    # version: it only carries a head over from a series that was joined into this one (R8).
     Column("supersedes", exact_string(36)),
     Column("decided_time", BigInteger, nullable=False),
+    # What it was measured by; none of either before revision 0004.
+    Column("unit", String(64)),
+    Column("threshold_pp", exact_string(64)),
+    # Where the value that it names as logged was logged: who may read that may see it (R14).
+    Column("experiment_id", BigInteger),
     _seal(),
 )
 
@@ -93,6 +104,16 @@ decisions = Table(
 Index("ix_hokusai_decisions_version", decisions.c.workspace, decisions.c.name, decisions.c.version)
 # Whether a DeltaOne was measured against a decision, which locks its version's tags (R10).
 Index("ix_hokusai_decisions_baseline", decisions.c.workspace, decisions.c.baseline_decision_id)
+
+# Runs that a reward rests on. A run belongs to the whole server, and backs one reward (R14): its
+# key makes the second of two that race wait and then know. So no workspace leads it.
+paid_runs = Table(
+    "hokusai_paid_runs",
+    metadata,
+    Column("run_id", exact_string(36), primary_key=True),
+    Column("workspace", String(63), nullable=False),
+    Column("decision_id", exact_string(36), nullable=False),
+)
 
 ledgers = Table(
     "hokusai_reward_ledgers",

@@ -15,21 +15,23 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.deltaone import decision_log, series_heads
+from hokusai_mlflow_plugin.db.deltaone import decision_log, paid_runs, series_heads
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index import live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import IndexedAs, Version
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.domain.delta import (
     Candidate,
+    Evidence,
     Head,
     Outcome,
     Verdict,
     decide,
+    percentage_points,
 )
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
 from hokusai_mlflow_plugin.domain.lineage import copied_from
-from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Direction
+from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Catalogue, Direction
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 from hokusai_mlflow_plugin.domain.values import plain, stored_value
 from hokusai_mlflow_plugin.services.deltaone import past_heads
@@ -39,6 +41,7 @@ from hokusai_mlflow_plugin.services.deltaone.evidence import (
     require_evidence,
 )
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
+from hokusai_mlflow_plugin.services.deltaone.unpaid import OWN_HEAD, is_own_head, known_elsewhere
 from hokusai_mlflow_plugin.settings import Settings
 
 # Each lost swap is another writer's DeltaOne: so many in a row are a fault, not bad luck.
@@ -70,8 +73,7 @@ def decide_version(
     version: Version,
     tags: TokenTags,
     head: SeriesHead | None,
-    *,
-    moved: bool = False,
+    unpaid: str | None = None,
 ) -> Decision:
     """Decide on a version, move the head where it is better, and record the decision.
 
@@ -81,7 +83,7 @@ def decide_version(
         version: The version; its index row, if any, is the one from before this write.
         tags: Its valid token tags.
         head: The head of its series as read in this transaction.
-        moved: Whether it was decided on in another workspace, and then moved here.
+        unpaid: Why it earns nothing whatever its series, or None.
 
     Raises:
         TagsRefused: Run evidence is required and missing or different.
@@ -89,23 +91,29 @@ def decide_version(
     """
     value = stored_value(tags.benchmark_value)
     finding = find_evidence(connection, judge, version, tags)
-    require_evidence(judge.settings, version, tags, finding)
     candidate = _candidate(connection, judge.settings, version, tags, value)
-    past = _past(judge, version, moved=moved)
+    is_copy = candidate.copy_of is not None
+    require_evidence(judge.settings, version, tags, finding, is_copy=is_copy)
     series = SeriesId(version.id.workspace, tags.token_id, tags.benchmark_metric)
     # Before the swap: the head names the decision that set it.
     decision_id = str(uuid.uuid4())
     # Values that are there already begin the series: else the first one to be decided on would, and
     # each of them could be beaten for a reward.
-    if head is None and _begin_with_past(connection, series, candidate, version.id):
+    if head is None and _begin_with_past(connection, judge, series, candidate, version.id):
         head = series_heads.read_surroundings(connection, version.id.model, series).head
     # Compare-and-swap: where another writer has moved the head since it was read, this one decides
     # anew against the new head. A verdict on the old one would pay for the same step twice.
     for _swap in range(_MAX_SWAPS):
-        unpaid = past or _own_head(version, head)
-        verdict = decide(
-            replace(candidate, unpaid_because=unpaid), None if head is None else _as_head(head)
-        )
+        because = unpaid or (OWN_HEAD if is_own_head(version, head) else None)
+        verdict = _verdict(candidate, head, because)
+        if verdict.outcome is Outcome.ACHIEVED and head is not None:
+            # From here on nobody else moves a head of this token, in any workspace.
+            heads = series_heads.lock_everywhere(connection, series)
+            if head.decision_id in {each.decision_id for each in heads}:
+                verdict = _verdict(candidate, head, known_elsewhere(head, heads))
+                if verdict.outcome is Outcome.ACHIEVED:
+                    finding = _take_run(connection, series, finding, decision_id)
+                    require_evidence(judge.settings, version, tags, finding, is_copy=is_copy)
         if _swap_head(connection, series, candidate, verdict, head, decision_id):
             break
         surroundings = series_heads.read_surroundings(connection, version.id.model, series)
@@ -118,35 +126,38 @@ def decide_version(
     return Decision(row, head)
 
 
+def _verdict(candidate: Candidate, head: SeriesHead | None, unpaid: str | None) -> Verdict:
+    return decide(
+        replace(candidate, unpaid_because=unpaid), None if head is None else _as_head(head)
+    )
+
+
+def _take_run(
+    connection: Connection, series: SeriesId, finding: Finding, decision_id: str
+) -> Finding:
+    """Have the reward rest on its run; another decision may have been faster (R14).
+
+    The head cannot be lost any more, so a run that is taken here backs this decision.
+    """
+    if finding.evidence is not Evidence.RUN_BACKED or finding.logged is None:
+        return finding
+    if paid_runs.take(connection, finding.logged.run_id, series.workspace, decision_id):
+        return finding
+    return replace(finding, evidence=Evidence.REUSED)
+
+
 def _begin_with_past(
-    connection: Connection, series: SeriesId, candidate: Candidate, version: VersionId
+    connection: Connection,
+    judge: Judge,
+    series: SeriesId,
+    candidate: Candidate,
+    version: VersionId,
 ) -> bool:
-    """Begin a series with the best value that nothing was decided on; False where there is none."""
+    """Begin a series with the best value that is there already; False where there is none."""
     if candidate.direction is None or candidate.copy_of is not None:
         return False
-    return past_heads.begin_with_past(connection, series, candidate.direction, version)
-
-
-def _past(judge: Judge, version: Version, *, moved: bool) -> str | None:
-    """Why a version earns nothing whatever its series, or None."""
-    if version.creation_time_ms < judge.taken_over_ms:
-        return "the version is older than the plugin's registry"
-    if version.indexed is not None and version.indexed.decision_id is None:
-        return "the version was registered or amended past the plugin"
-    if moved:
-        return "the version was decided on in the workspace that it was moved from"
-    return None
-
-
-def _own_head(version: Version, head: SeriesHead | None) -> str | None:
-    """A version that corrects its own value has improved on nobody."""
-    if head is None or (head.name, head.version, head.creation_time_ms) != (
-        version.id.name,
-        version.id.version,
-        version.creation_time_ms,
-    ):
-        return None
-    return "the version amends its own value"
+    metric = judge.settings.catalogue.get(series.benchmark_metric)
+    return past_heads.begin_with_past(connection, series, metric, candidate.direction, version)
 
 
 def _swap_head(
@@ -180,12 +191,17 @@ def _candidate(
         value,
         metric.direction if metric else tags.direction,
         metric.threshold if metric else DEFAULT_THRESHOLD,
-        _copy_of(connection, version, tags, value),
+        metric.unit if metric else None,
+        _copy_of(connection, settings.catalogue, version, tags, value),
     )
 
 
 def _copy_of(
-    connection: Connection, version: Version, tags: TokenTags, value: Decimal
+    connection: Connection,
+    catalogue: Catalogue,
+    version: Version,
+    tags: TokenTags,
+    value: Decimal,
 ) -> str | None:
     """The tokenised version that a version repeats, where it is a copy by R10."""
     origin = copied_from(version.source)
@@ -197,20 +213,22 @@ def _copy_of(
         return None
     same = (
         found.indexed.token_id == tags.token_id
-        and found.indexed.benchmark_metric == tags.benchmark_metric
+        and catalogue.canonical(found.indexed.benchmark_metric) == tags.benchmark_metric
         and stored_value(found.indexed.benchmark_value) == value
     )
     return f"{origin.name} version {origin.version}" if same else None
 
 
-def needs_decision(indexed: IndexedAs | None, tags: TokenTags, *, direction_written: bool) -> bool:
+def needs_decision(
+    indexed: IndexedAs | None, tags: TokenTags, catalogue: Catalogue, *, direction_written: bool
+) -> bool:
     """Whether a write changed what a decision rests on."""
     if indexed is None:
         return True
     return (
         direction_written
         or indexed.token_id != tags.token_id
-        or indexed.benchmark_metric != tags.benchmark_metric
+        or catalogue.canonical(indexed.benchmark_metric) != tags.benchmark_metric
         or stored_value(indexed.benchmark_value) != stored_value(tags.benchmark_value)
     )
 
@@ -245,7 +263,10 @@ def _row(
         "improvement_pp": verdict.improvement_pp,
         "reason": verdict.reason,
         "evidence": finding.evidence.value,
-        "logged_value": finding.logged,
+        "logged_value": repr(finding.logged.value) if finding.logged else None,
+        "experiment_id": finding.logged.experiment_id if finding.logged else None,
         "supersedes": version.indexed.decision_id if version.indexed else None,
         "decided_time": time.time_ns() // 1_000_000,
+        "unit": candidate.unit,
+        "threshold_pp": percentage_points(candidate.threshold),
     }

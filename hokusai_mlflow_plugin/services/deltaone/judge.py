@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from hokusai_mlflow_plugin.db.deltaone.evidence import Logged, Sought
 from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.domain.errors import TagsLocked, TagsRefused
 from hokusai_mlflow_plugin.settings import Settings
 
-LoggedMetric = Callable[[Connection, str, str], float | None]
-"""``(connection, run_id, metric)`` → the value that the tracking server has, or None."""
+LoggedValues = Callable[[Connection, Sought], Sequence[Logged]]
+"""What was logged of what is sought, as far as the write's sender may read it."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,7 @@ class Judge:
     """What decisions depend on besides the database."""
 
     settings: Settings
-    logged_metric: LoggedMetric
-    taken_over_ms: int = 0
-    """Versions created before this time are older than the plugin: they earn nothing (R13)."""
+    logged_values: LoggedValues
     heard: Callable[[Mapping[str, object]], None] = lambda _decision: None
     """Told of each decision when it is recorded, before its transaction is committed."""
     let_pass: Callable[[VersionId, TagsRefused | TagsLocked], None] = lambda _key, _refusal: None

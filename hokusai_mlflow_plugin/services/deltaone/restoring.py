@@ -48,7 +48,7 @@ class Held:
         said = tags.get(DIRECTION_TAG)
         self._same = {
             TOKEN_ID_TAG: tags.get(TOKEN_ID_TAG) == decision["token_id"],
-            BENCHMARK_METRIC_TAG: tags.get(BENCHMARK_METRIC_TAG) == decision["benchmark_metric"],
+            BENCHMARK_METRIC_TAG: _same_metric(catalogue, tags, decision["benchmark_metric"]),
             BENCHMARK_VALUE_TAG: value is not None and value == stored_value(decision["value"]),
             DIRECTION_TAG: said == direction or (said is None and metric is not None),
         }
@@ -65,6 +65,12 @@ class Held:
     def is_whole(self) -> bool:
         """Whether every tag is."""
         return all(self._same.values())
+
+
+def _same_metric(catalogue: Catalogue, tags: Mapping[str, str], decided: str) -> bool:
+    """Whether a tag names the metric that was decided on, by any of its names (R8)."""
+    metric = tags.get(BENCHMARK_METRIC_TAG)
+    return metric is not None and catalogue.canonical(metric) == catalogue.canonical(decided)
 
 
 def held(

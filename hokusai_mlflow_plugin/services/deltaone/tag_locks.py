@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.db.keys import SeriesId
 from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_TAGS
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.errors import TagsLocked
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
 from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, REQUIRED_TAGS
 from hokusai_mlflow_plugin.domain.tags import Write
@@ -26,7 +27,7 @@ _PAYEE_TAGS = frozenset(CONTRIBUTOR_TAGS)
 
 
 def unlocked_history(
-    connection: Connection, version: Version, write: Write, subject: str
+    connection: Connection, catalogue: Catalogue, version: Version, write: Write, subject: str
 ) -> Sequence[PastDecision]:
     """Every decision on a version whose ruled tags are written, once it is sure that they may be.
 
@@ -43,7 +44,7 @@ def unlocked_history(
     taken = past_decisions.decisions_on(connection, version)
     if not taken:
         return ()
-    affected = {each.series for each in taken} | _written_series(version, write)
+    affected = {each.series for each in taken} | _written_series(catalogue, version, write)
     series_heads.lock_series(connection, affected)
     locked: frozenset[str] = frozenset()
     if any(each.outcome == Outcome.ACHIEVED.value for each in taken):
@@ -55,9 +56,9 @@ def unlocked_history(
     return taken
 
 
-def _written_series(version: Version, write: Write) -> set[SeriesId]:
+def _written_series(catalogue: Catalogue, version: Version, write: Write) -> set[SeriesId]:
     """The series that the version is in after the write, if it is in one."""
     token_id, metric = write.tags.get(TOKEN_ID_TAG), write.tags.get(BENCHMARK_METRIC_TAG)
     if token_id is None or metric is None:
         return set()
-    return {SeriesId(version.id.workspace, token_id, metric)}
+    return {SeriesId(version.id.workspace, token_id, catalogue.canonical(metric))}

@@ -5,7 +5,6 @@ Nothing is paid for the past: each series begins with the best value found. Sour
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from sqlalchemy import Engine
@@ -13,6 +12,7 @@ from sqlalchemy import Engine
 from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.services.deltaone import joined_series
 from hokusai_mlflow_plugin.services.deltaone.past_heads import begin_heads
 from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.services.index.maintenance import Report
@@ -37,15 +37,13 @@ def run(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
     Yields:
         What was found in each batch of versions.
     """
-    with engine.begin() as connection:
-        take_over.note_take_over(connection, time.time_ns() // 1_000_000)
     yield from rebuild(engine, catalogue)
     with engine.begin() as connection:
         take_over.mark_done(connection)
 
 
 def rebuild(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
-    """Repair the index, then bring the heads up to what was written past the plugin.
+    """Repair the index, join names of one metric, raise heads to what was written past the plugin.
 
     Without the second a version that the repair adds would earn when it is next touched, or leave
     its value to be earned again.
@@ -58,14 +56,9 @@ def rebuild(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
         What was found in each batch of versions.
     """
     yield from maintenance.rebuild(engine, catalogue)
+    joined_series.join_names(engine, catalogue)
     for _count in begin_heads(engine, catalogue):
         pass
-
-
-def taken_over_ms(engine: Engine) -> int:
-    """When data from before the plugin was taken over (ms); 0 where there was none."""
-    with engine.connect() as connection:
-        return take_over.taken_over_ms(connection)
 
 
 def open_registry(engine: Engine, settings: Settings) -> None:

@@ -5,7 +5,7 @@ On a database that the plugin is new to, repairing it is the backfill. Source: R
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -111,7 +111,8 @@ def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) 
         for batch in scan(connection, catalogue, batch_size, locking=True):
             differences = _differences(batch)
             if differences:
-                _repair(connection, batch, {difference.id for difference in differences})
+                differing = {difference.id for difference in differences}
+                _repair(connection, batch, differing)
             connection.commit()
             yield _report(batch, differences)
 
@@ -170,7 +171,8 @@ def _expected(version: ScannedVersion) -> IndexRow:
     to be another: of a decision that is gone nothing else is left, and ``rewards verify`` names it.
     """
     assert version.token_tags is not None  # noqa: S101  # the callers ask for tokenised versions
-    agreeing = [each for each in version.decided if _agrees(each, version.token_tags)]
+    canonical = version.context.catalogue.canonical
+    agreeing = [each for each in version.decided if _agrees(each, version.token_tags, canonical)]
     last = agreeing[-1].id if agreeing and agreeing[-1] is version.decided[-1] else None
     found = version.row["decision_id"] if version.row is not None else None
     expected = index_repair.index_row(
@@ -182,11 +184,11 @@ def _expected(version: ScannedVersion) -> IndexRow:
     return {**expected, "decision_id": last}
 
 
-def _agrees(decision: Decided, tags: TokenTags) -> bool:
+def _agrees(decision: Decided, tags: TokenTags, canonical: Callable[[str], str]) -> bool:
     """Whether a decision is on what the tags say now."""
     return (
         decision.token_id == tags.token_id
-        and decision.benchmark_metric == tags.benchmark_metric
+        and canonical(decision.benchmark_metric) == tags.benchmark_metric
         and parse_benchmark_value(decision.value) == parse_benchmark_value(tags.benchmark_value)
     )
 

@@ -39,7 +39,11 @@ _after_deadlocks = Retrying(
     retry=retry_if_exception(is_deadlock), stop=stop_after_attempt(10), reraise=True
 )
 _NOT_IN_THE_TAGS = frozenset(
-    ("tags_locked", "tag_key_respelt", "run_evidence_missing", "run_evidence_mismatch")
+    (
+        *("tags_locked", "tag_key_respelt"),
+        *("run_evidence_missing", "run_evidence_mismatch", "run_evidence_reused"),
+        *("benchmark_metric_look_alike", "benchmark_metric_unknown"),
+    )
 )
 """Codes of faults that a version's tags do not show."""
 

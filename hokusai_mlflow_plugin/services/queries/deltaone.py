@@ -68,7 +68,8 @@ def detect(
 def decision_json(row: RowMapping, visible: Visible) -> Json | None:
     """A decision as the API gives it, from a row with ``DECISION_COLUMNS``; None where none is.
 
-    ``logged_value`` is there where the run that the version names logged the metric. A baseline in
+    ``logged_value`` is there where what the version names logged the metric, and the asker may read
+    that. A baseline in
     a model that the asker may not read keeps its value, which the improvement tells anyway, and
     loses its name.
     """
@@ -90,10 +91,14 @@ def decision_json(row: RowMapping, visible: Visible) -> Json | None:
         "value": row["decision_value"],
         "baseline": baseline,
         "improvement_pp": row["decision_improvement_pp"],
+        "threshold_pp": row["decision_threshold_pp"],
+        "unit": row["decision_unit"],
         "reason": reason,
         "evidence": row["decision_evidence"],
         "decided_timestamp": row["decision_time"],
     }
-    if row["decision_logged_value"] is not None:
+    if row["decision_logged_value"] is not None and visible.may_read_experiment(
+        row["decision_experiment_id"]
+    ):
         decision["logged_value"] = row["decision_logged_value"]
     return decision

@@ -125,6 +125,8 @@ def _data(
         "baseline": {"name": head.name, "version": str(head.version), "value": head.value},
         "value": decision["value"],
         "improvement_pp": decision["improvement_pp"],
+        "threshold_pp": decision["threshold_pp"],
+        "unit": decision["unit"],
         "evidence": decision["evidence"],
         "contributors": [contributor_of(each) for each in tags.contributors],
     }

@@ -89,11 +89,20 @@ def auth_can_read(username: str, name: str) -> bool:
     return not by_roles or bool(auth._graphql_can_read_model(name, username))
 
 
+def auth_can_read_runs(username: str, experiment_id: int) -> bool:
+    """Whether a user may read the runs and logged models of an experiment."""
+    auth = auth_module()
+    if auth.store.get_user(username).is_admin:
+        return True
+    if "run_id" in (auth_withheld_fields(username) or ()):
+        return False
+    return bool(auth._graphql_can_read_experiment(str(experiment_id), username))
+
+
 def auth_withheld_fields(username: str) -> frozenset[str] | None:
     """Fields of a version that a user may not see, because they tell of its run or logged model.
 
-    As ``_withhold_denied_version_siblings`` has it (MLflow 3.17). None where MLflow does not look,
-    and also takes a version of a run that its sender may not read.
+    As ``_withhold_denied_version_siblings`` has it (MLflow 3.17). None where MLflow does not look.
     """
     auth = auth_module()
     fields_by_type = getattr(auth, "_MODEL_VERSION_SIBLING_FIELDS", None)

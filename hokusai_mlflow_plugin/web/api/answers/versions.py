@@ -84,6 +84,11 @@ class Decision(TypedDict):
     value: Exact
     baseline: Baseline | None
     improvement_pp: Points | None
+    threshold_pp: Annotated[
+        Points | None,
+        Field(description="What a DeltaOne needed; null for a decision of an earlier release."),
+    ]
+    unit: Annotated[str | None, Field(description="The metric's unit, where the catalogue has it.")]
     reason: Annotated[str, Field(description="The conclusion in a sentence.")]
     evidence: Annotated[str, Field(description="What the tracking server knows of the value.")]
     decided_timestamp: Milliseconds
