@@ -13,6 +13,7 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Column, Inspector, inspect
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
 
 
 def create_table(name: str, *items: SchemaItem) -> None:
@@ -31,6 +32,14 @@ def add_column(table: str, column: Column[Any]) -> None:
     """Add a column to a table, unless the table has one of that name."""
     if column.name not in _columns(table):
         op.add_column(table, column)
+
+
+def resize_column(
+    table: str, name: str, before: TypeEngine[str], after: TypeEngine[str]
+) -> None:
+    """Give a nullable text column another length; one that has it already stays as it is."""
+    with op.batch_alter_table(table) as batch:
+        batch.alter_column(name, existing_type=before, type_=after, existing_nullable=True)
 
 
 def drop_table(name: str) -> None:

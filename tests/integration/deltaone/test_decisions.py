@@ -14,10 +14,13 @@ from support.rewards import (
     decision,
     detect,
     events,
+    faults,
     outcome,
     outcomes,
     paid,
 )
+
+from hokusai_mlflow_plugin.services.queries.tokens import get_token
 
 DIRECTION = "benchmark_direction"
 REQUIRED = (TOKEN, METRIC, VALUE)
@@ -483,3 +486,24 @@ def test_detect_errors(store):
         with pytest.raises(Exception, match=r"not found|not a tokenised version") as caught:
             detect(store, name, version)
         assert caught.value.error_code == code
+
+
+def test_values_at_the_ends_of_the_range(store):
+    """Improvements over the whole range of values are exact, on every database, and are added up."""
+    widest = {METRIC: "gain", "benchmark_direction": "maximize", "contributor": "0x" + 40 * "a"}
+    steps = ["-" + 38 * "9", "-1e-48", "1e-48", "0.01", "1e37", 38 * "9"]
+    for value in steps:
+        create_version(store, tags=token_tags(**widest, **{VALUE: value}))
+    assert outcomes(store, versions=6) == [
+        "baseline",
+        "achieved",
+        "below_threshold",
+        "achieved",
+        "achieved",
+        "achieved",
+    ]
+    assert decision(store, version=2)["improvement_pp"] == f"{37 * '9'}899." + 46 * "9"
+    assert faults(store) == []
+    (contributor,) = store.ask(get_token, "IMG-001")["token"]["contributors"]
+    (total,) = contributor["improvements"]
+    assert total["improvement_pp"] == f"1{37 * '9'}800"
