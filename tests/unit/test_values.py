@@ -128,7 +128,7 @@ def test_number_out_of_range(text, bound):
 
 
 def test_a_long_zero_is_refused_without_writing_it_out():
-    """What a text would be expanded to is bounded before anything is: the bytes are not paid for."""
+    """What a text would be expanded to is bounded before anything is."""
     tracemalloc.start()
     try:
         for text in ("0E-9999999999", "0e-500000000", "-.0e-999999999999999999"):

@@ -34,9 +34,7 @@ def add_column(table: str, column: Column[Any]) -> None:
         op.add_column(table, column)
 
 
-def resize_column(
-    table: str, name: str, before: TypeEngine[str], after: TypeEngine[str]
-) -> None:
+def resize_column(table: str, name: str, before: TypeEngine[str], after: TypeEngine[str]) -> None:
     """Give a nullable text column another length; one that has it already stays as it is."""
     with op.batch_alter_table(table) as batch:
         batch.alter_column(name, existing_type=before, type_=after, existing_nullable=True)

@@ -489,7 +489,7 @@ def test_detect_errors(store):
 
 
 def test_values_at_the_ends_of_the_range(store):
-    """Improvements over the whole range of values are exact, on every database, and are added up."""
+    """Improvements over the whole range of values are exact, and so is their sum."""
     widest = {METRIC: "gain", "benchmark_direction": "maximize", "contributor": "0x" + 40 * "a"}
     steps = ["-" + 38 * "9", "-1e-48", "1e-48", "0.01", "1e37", 38 * "9"]
     for value in steps:
