@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,24 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.protos.model_registry_pb2 import ModelVersion as ProtoModelVersion
 from mlflow.utils.proto_json_utils import parse_dict
 
+from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
+
 
 class TokenizedModel(RegisteredModel):
     """A registered model, and the version that a registration made of it."""
 
-    def __init__(self, model: RegisteredModel, model_version: ModelVersion, token_id: str) -> None:
+    def __init__(
+        self,
+        model: RegisteredModel,
+        model_version: ModelVersion,
+        token_id: str,
+        warnings: Iterable[TagWarning] = (),
+    ) -> None:
         # Every field, also those that a later MLflow adds.
         self.__dict__.update(vars(model))
         self._model_version = model_version
         self._token_id = token_id
+        self._warnings = tuple(warnings)
 
     @property
     def version(self) -> str:
@@ -34,6 +43,11 @@ class TokenizedModel(RegisteredModel):
     def token_id(self) -> str:
         """Its token."""
         return self._token_id
+
+    @property
+    def warnings(self) -> tuple[TagWarning, ...]:
+        """What is likely a mistake in its tags: ``key``, ``code`` and ``message`` of each (R15)."""
+        return self._warnings
 
     @classmethod
     def _properties(cls) -> list[str]:

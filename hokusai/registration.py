@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from hokusai.errors import RequestRefused
+from hokusai.errors import HokusaiWarning, RequestRefused
 from hokusai.transport import Transport
 from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
 from hokusai_mlflow_plugin.domain.tags import check_registration
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, shown
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG
 
 _SUBJECT = "Nothing was registered"
+_OWN_PACKAGES = ("hokusai", "contextlib")
+"""``contextlib`` is the frame of ``errors.translated``."""
 
 
 def text_tags(tags: Mapping[str, Any]) -> dict[str, str]:
@@ -50,18 +55,35 @@ def registration_tags(
     return merged
 
 
-def require_valid(transport: Transport, tags: Mapping[str, str]) -> None:
-    """Have the registry check the tags by its own rules.
+def require_valid(transport: Transport, name: str, tags: Mapping[str, str]) -> list[TagWarning]:
+    """Have the registry check the tags by its own rules, and warn of what it lets pass.
 
     MLflow creates the registered model before the version. Asking first leaves nothing behind where
-    the registry would refuse the version, or knows no tokens at all.
+    the registry would refuse the version, or knows no tokens at all; or where the caller turns
+    warnings into errors.
+
+    Returns:
+        The likely mistakes, each of which was also issued as a ``HokusaiWarning``.
 
     Raises:
         RequestRefused: Every fault found.
     """
     pairs = [{"key": key, "value": value} for key, value in tags.items()]
-    answer = transport.post("tags/validate", tags=pairs)
+    answer = transport.post("tags/validate", tags=pairs, name=name)
     _refuse([Violation(**violation) for violation in answer["violations"]])
+    found = [TagWarning(**warning) for warning in answer["warnings"]]
+    for warning in found:
+        warnings.warn(HokusaiWarning(warning), stacklevel=_level_of_caller())
+    return found
+
+
+def _level_of_caller() -> int:
+    """The stack level, for ``warnings.warn`` in the function above, of who called this package."""
+    level, frame = 1, inspect.currentframe()
+    frame = frame.f_back if frame else None
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _OWN_PACKAGES:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _refuse(violations: list[Violation]) -> None:

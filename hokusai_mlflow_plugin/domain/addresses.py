@@ -35,8 +35,8 @@ def payable_address(text: str) -> str | None:
 def meant_address(text: str) -> str | None:
     """The address that a text is but for how it is written down, else None.
 
-    It may have blanks, line ends, invisible characters or punctuation in it or around it, full-width
-    letters, the scheme of a payment link, another spelling of ``0x``, or none.
+    It may have blanks, line ends, invisible characters or punctuation in it or around it,
+    full-width letters, the scheme of a payment link, another spelling of ``0x``, or none.
     """
     text = text.strip()
     if len(text) > _LONGEST_MISTYPED:
@@ -47,8 +47,9 @@ def meant_address(text: str) -> str | None:
 
 
 def address_note(text: str) -> str | None:
-    """``not_payable`` for what nobody can be paid at, ``checksum_mismatch`` for a mixed-case address
-    whose EIP-55 checksum is wrong, else None.
+    """``not_payable``, or ``checksum_mismatch`` where the case is not that of EIP-55, else None.
+
+    An address all in lower or all in upper case has no checksum.
     """
     address = payable_address(text)
     if address is None:

@@ -71,7 +71,7 @@ def test_baseline(store):
 def test_achieved(store):
     """The decision says what was compared with what, by how much it is better, and pays."""
     register(store, "0.85", name="first")
-    register(store, "0.87", name="second")
+    register(store, "0.87", name="second", contributor="0x" + 40 * "a")
     found = detect(store, "second")
     found["decision"].pop("decided_timestamp")
     assert found == {
@@ -89,6 +89,7 @@ def test_achieved(store):
             "evidence": "claimed",
         },
         "history": [],
+        "warnings": [],
     }
     assert paid(store) == [("second", "1", "2")]
     assert_sound(store)
@@ -147,6 +148,7 @@ def test_tags_one_at_a_time(store, order):
             "achieved": False,
             "decision": None,
             "history": [],
+            "warnings": [],
         }
         assert len(decided_rows(store)) == 1
     set_tag(store, "model", 1, order[-1], tags[order[-1]])
