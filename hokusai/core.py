@@ -92,7 +92,9 @@ class ModelRegistry:
                 would become the text "None".
 
         Returns:
-            The registered model, with ``version``, ``model_version`` and ``token_id``.
+            The registered model, with ``version``, ``model_version``, ``token_id`` and
+            ``warnings``: what was let pass and is likely a mistake (R15). Each of them is issued as
+            a ``HokusaiWarning`` too, before anything is written.
 
         Raises:
             RequestRefused: A ``ValueError`` with every fault found; nothing was made, no registered
@@ -101,14 +103,14 @@ class ModelRegistry:
         """
         model_uri, name = text("model_uri", model_uri), text("name", name)
         given = registration_tags(token_id, benchmark_metric, benchmark_value, tags)
-        require_valid(self._transport, given)
+        warned = require_valid(self._transport, name, given)
         with (
             selected(self.registry_uri, self.tracking_uri),
             new_model_undone(self._client, name, model_uri),
         ):
             version = mlflow.register_model(model_uri, name, tags=given)
         model = self._client.get_registered_model(name)
-        return TokenizedModel(model, as_over_rest(version), given[TOKEN_ID_TAG])
+        return TokenizedModel(model, as_over_rest(version), given[TOKEN_ID_TAG], warned)
 
     def register_tokenized_models(
         self, items: Iterable[Mapping[str, Any]], *, progress: bool = True

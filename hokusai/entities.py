@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from mlflow.utils.proto_json_utils import parse_dict
 
 from hokusai_mlflow_plugin.domain.contributors import contributors_text
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG
 
 __all__ = ["LineageVersion", "ParentVersion", "TokenizedModel"]
@@ -24,11 +25,18 @@ def __dir__() -> list[str]:
 class TokenizedModel(RegisteredModel):
     """A registered model, and the version that a registration made of it."""
 
-    def __init__(self, model: RegisteredModel, model_version: ModelVersion, token_id: str) -> None:
+    def __init__(
+        self,
+        model: RegisteredModel,
+        model_version: ModelVersion,
+        token_id: str,
+        warnings: Iterable[TagWarning] = (),
+    ) -> None:
         # Every field, also those that a later MLflow adds.
         self.__dict__.update(vars(model))
         self._model_version = model_version
         self._token_id = token_id
+        self._warnings = tuple(warnings)
 
     def __repr__(self) -> str:
         tags = self._model_version.tags
@@ -49,6 +57,11 @@ class TokenizedModel(RegisteredModel):
     def token_id(self) -> str:
         """Its token."""
         return self._token_id
+
+    @property
+    def warnings(self) -> tuple[TagWarning, ...]:
+        """What is likely a mistake in its tags: ``key``, ``code`` and ``message`` of each (R15)."""
+        return self._warnings
 
     @classmethod
     def _properties(cls) -> list[str]:

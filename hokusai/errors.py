@@ -18,6 +18,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
 
 __all__ = ["NotTokenAware", "NotTokenised", "RequestRefused"]
 
@@ -49,6 +50,17 @@ class NotTokenised(HokusaiError, MlflowException, LookupError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, error_code=RESOURCE_DOES_NOT_EXIST)  # type: ignore[call-arg]
+
+
+class HokusaiWarning(UserWarning):
+    """A registration that is let pass, and is likely a mistake (R15)."""
+
+    def __init__(self, warning: TagWarning) -> None:
+        super().__init__(warning.message)
+        self.key = warning.key
+        """The tag."""
+        self.code = warning.code
+        """For programs."""
 
 
 @contextmanager

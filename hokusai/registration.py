@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Mapping
+from typing import Any
 
 from hokusai.arguments import mapping, tag_texts
-from hokusai.errors import RequestRefused
+from hokusai.errors import HokusaiWarning, RequestRefused
 from hokusai.transport import Transport
 from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
 from hokusai_mlflow_plugin.domain.tags import check_registration
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, shown
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG
@@ -19,6 +23,8 @@ _ARGUMENTS = {
     BENCHMARK_METRIC_TAG: "benchmark_metric",
     BENCHMARK_VALUE_TAG: "benchmark_value",
 }
+_OWN_PACKAGES = ("hokusai", "contextlib")
+"""``contextlib`` is the frame of ``errors.translated``."""
 
 
 def registration_tags(
@@ -62,26 +68,45 @@ def is_valid(transport: Transport, tags: object) -> bool:
     written, unusable = tag_texts(mapping("tags", tags))
     if unusable or check_registration(written):
         return False
-    return not violations(transport, written)
+    return not _validated(transport, written)["violations"]
 
 
-def require_valid(transport: Transport, tags: Mapping[str, str]) -> None:
-    """Have the registry check the tags by its own rules.
+def require_valid(transport: Transport, name: str, tags: Mapping[str, str]) -> list[TagWarning]:
+    """Have the registry check the tags by its own rules, and warn of what it lets pass.
 
     MLflow creates the registered model before the version. Asking first leaves nothing behind where
-    the registry would refuse the version, or knows no tokens at all.
+    the registry would refuse the version, or knows no tokens at all; or where the caller turns
+    warnings into errors.
+
+    Returns:
+        The likely mistakes, each of which was also issued as a ``HokusaiWarning``.
 
     Raises:
         RequestRefused: Every fault found.
     """
-    _refuse(violations(transport, tags))
+    answer = _validated(transport, tags, name)
+    _refuse([Violation(**violation) for violation in answer["violations"]])
+    found = [TagWarning(**warning) for warning in answer["warnings"]]
+    for warning in found:
+        warnings.warn(HokusaiWarning(warning), stacklevel=_level_of_caller())
+    return found
 
 
-def violations(transport: Transport, tags: Mapping[str, str]) -> list[Violation]:
-    """What the registry would refuse a registration with these tags for, by its own catalogue."""
+def _validated(
+    transport: Transport, tags: Mapping[str, str], name: str | None = None
+) -> Mapping[str, Any]:
+    """What the registry says of a registration with these tags, by its own catalogue."""
     pairs = [{"key": key, "value": value} for key, value in tags.items()]
-    answer = transport.post("tags/validate", tags=pairs)
-    return [Violation(**violation) for violation in answer["violations"]]
+    return transport.post("tags/validate", tags=pairs, name=name)
+
+
+def _level_of_caller() -> int:
+    """The stack level, for ``warnings.warn`` in ``require_valid``, of who called this package."""
+    level, frame = 1, inspect.currentframe()
+    frame = frame.f_back if frame else None
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _OWN_PACKAGES:
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _refuse(found: list[Violation]) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,8 +47,8 @@ from hokusai_mlflow_plugin.domain.metric_catalogue import (
 from hokusai_mlflow_plugin.domain.metrics import is_metric_name
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.domain.values import (
-    MAX_DIGITS,
-    MAX_FRACTION_DIGITS,
+    MAX_LENGTH,
+    RANGE_TEXT,
     parse_benchmark_value,
 )
 
@@ -65,13 +65,18 @@ def _exact(value: object) -> Decimal | None:
     """A number or text as a benchmark value would be read (R2)."""
     if value is None:
         return None
-    exact = None if isinstance(value, bool) else parse_benchmark_value(str(value))
+    exact = None if isinstance(value, bool) else parse_benchmark_value(_text(value))
     if exact is None:
         raise ValueError(
-            f"{shown(str(value))} is no decimal number of at most {MAX_DIGITS} digits, "
-            f"{MAX_FRACTION_DIGITS} of them after the point"
+            f"{shown(_text(value))} is no decimal number of at most {MAX_LENGTH} characters with "
+            f"{RANGE_TEXT}"
         )
     return exact
+
+
+def _text(value: object) -> str:
+    # An integer may be as long as the file, and Python refuses to write such a one out.
+    return "a number that long" if isinstance(value, int) and abs(value) > 10**100 else str(value)
 
 
 _Exact = Annotated[Decimal, BeforeValidator(_exact)]
@@ -84,6 +89,16 @@ def _usable_name(name: str) -> str:
 
 
 _Name = Annotated[str, AfterValidator(_usable_name)]
+
+
+@dataclass(frozen=True)
+class _Float:
+    """A float as the file spells it: not yet a number, which could be one of any size."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text.replace("_", "")
 
 
 class _Entry(BaseModel):
@@ -123,7 +138,7 @@ def read_metrics_file(setting: str, path: Path) -> dict[str, Metric]:
         document = _parse(text)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{setting}: cannot read {path}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or an integer longer than Python reads
         raise SettingsError(f"{setting}: {path}: {error}") from None
     try:
         return _metrics(document)
@@ -144,7 +159,7 @@ class _Fault(Exception):
 
 
 def _parse(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = tomllib.loads(text, parse_float=Decimal)
+    document: dict[str, Any] = tomllib.loads(text, parse_float=_Float)
     return document
 
 
@@ -209,7 +224,7 @@ def _line(text: str, keys: Sequence[str]) -> int:
     for number in range(1, len(lines) + 1):
         try:
             found: Any = _parse("".join(lines[:number]))
-        except tomllib.TOMLDecodeError:  # in the middle of a value
+        except ValueError:  # in the middle of a value
             continue
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None

@@ -68,3 +68,5 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
     for earlier in found["history"]:
         when = time_text(earlier["decided_timestamp"])
         click.echo(f"  Before that, {when}: {earlier['outcome']}. {earlier['reason']}")
+    for warning in found["warnings"]:
+        click.echo(f"  Warning: {warning['message']}")

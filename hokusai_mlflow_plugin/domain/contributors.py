@@ -7,11 +7,11 @@ with ``address`` and ``weight``, the weights being basis points that sum to 10,0
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hokusai_mlflow_plugin.domain.addresses import is_address, meant_address, payable_address
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.tokens import shown
 
@@ -19,10 +19,12 @@ CONTRIBUTOR_ADDRESS_TAG = "contributor_address"
 CONTRIBUTOR_TAG = "contributor"
 CONTRIBUTORS_TAG = "contributors"
 CONTRIBUTOR_TAGS = (CONTRIBUTOR_ADDRESS_TAG, CONTRIBUTOR_TAG, CONTRIBUTORS_TAG)
+MISTYPED = "contributor_mistyped"
+"""Code of a fault that is of the write alone: stored, such tags are those of a version that nobody
+can be paid for, and it stays tokenised."""
 FULL_WEIGHT = 10_000
 """Basis points in the whole."""
 
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _MAX_CONTRIBUTORS = 100
 
 
@@ -39,11 +41,6 @@ class Contributor:
     def address(self) -> str | None:
         """The Ethereum address in lower case, or None where nobody could be paid at this text."""
         return payable_address(self.text)
-
-
-def payable_address(text: str) -> str | None:
-    """An Ethereum address in lower case, or None where nobody could be paid at this text."""
-    return text.lower() if _ADDRESS.fullmatch(text) else None
 
 
 def contributors_of(tags: Mapping[str, str]) -> tuple[Contributor, ...]:
@@ -63,6 +60,19 @@ def contributors_text(tags: Mapping[str, str]) -> str | None:
     if len(found) == 1:
         return found[0].text
     return ", ".join(f"{each.text} {each.weight / 100:g} %" for each in found) or None
+
+
+def mistyped_contributors(tags: Mapping[str, str]) -> list[Violation]:
+    """Addresses that were mistyped in tags of one contributor: nobody could ever be paid there."""
+    found = []
+    for key in (CONTRIBUTOR_ADDRESS_TAG, CONTRIBUTOR_TAG):
+        text = tags.get(key, "")
+        if not is_address(text) and (meant := meant_address(text)) is not None:
+            message = (
+                f"Tag {key} is {shown(text)}, where nobody can be paid. Did you mean '{meant}'?"
+            )
+            found.append(Violation(key, MISTYPED, message))
+    return found
 
 
 def check_contributors(tags: Mapping[str, str]) -> Violation | None:
@@ -101,7 +111,15 @@ def check_contributors(tags: Mapping[str, str]) -> Violation | None:
 
 
 def _shares(tags: Mapping[str, str]) -> Any:
-    return json.loads(tags[CONTRIBUTORS_TAG], object_pairs_hook=_each_key_once)
+    return json.loads(
+        tags[CONTRIBUTORS_TAG], object_pairs_hook=_each_key_once, parse_int=_short_number
+    )
+
+
+def _short_number(digits: str) -> int:
+    if len(digits) > len(str(FULL_WEIGHT)):  # reading a long one takes time in its square
+        raise ValueError(f"{shown(digits)} is no whole basis points")
+    return int(digits)
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -116,8 +134,7 @@ def _check_shares(shares: Any) -> None:
     for share in shares:
         if not isinstance(share, dict) or set(share) != {"address", "weight"}:
             raise ValueError("each entry needs exactly 'address' and 'weight'")
-        if not isinstance(share["address"], str) or payable_address(share["address"]) is None:
-            raise ValueError(f"{shown(str(share['address']))} is no Ethereum address")
+        _check_address(share["address"])
         if type(share["weight"]) is not int or not 1 <= share["weight"] <= FULL_WEIGHT:
             raise ValueError(f"weight {shown(str(share['weight']))} is no whole basis points")
     if len({share["address"].lower() for share in shares}) < len(shares):
@@ -126,11 +143,22 @@ def _check_shares(shares: Any) -> None:
         raise ValueError(f"the weights sum to {total}")
 
 
+def _check_address(text: object) -> None:
+    if isinstance(text, str) and is_address(text):
+        return
+    meant = meant_address(text) if isinstance(text, str) else None
+    hint = f"; did you mean '{meant}'?" if meant else ""
+    raise ValueError(f"{shown(str(text))} is no Ethereum address{hint}")
+
+
 def _conflict(message: str) -> Violation:
     return Violation(CONTRIBUTOR_ADDRESS_TAG, "contributor_conflict", message)
 
 
 def _same(one: str, other: str) -> bool:
-    return one == other or (
-        payable_address(one) is not None and payable_address(one) == payable_address(other)
-    )
+    meant = meant_address(one)
+    return one == other or (meant is not None and _folded(meant) == _folded(meant_address(other)))
+
+
+def _folded(address: str | None) -> str | None:
+    return address and address.lower()

@@ -51,12 +51,18 @@ def logged_model_of(source: str | None) -> str | None:
     return None if match is None else match["model_id"]
 
 
+def previous_number(tags: Mapping[str, str]) -> int | None:
+    """The version number that tag ``previous_version`` gives, else None."""
+    text = tags.get(PREVIOUS_VERSION_TAG, "")
+    return int(text) if _VERSION.fullmatch(text) else None
+
+
 def named_previous(tags: Mapping[str, str], key: VersionKey) -> VersionKey | None:
     """The older version of the same model that tag ``previous_version`` names, else None."""
-    text = tags.get(PREVIOUS_VERSION_TAG, "")
-    if not _VERSION.fullmatch(text) or int(text) >= key.version:
+    number = previous_number(tags)
+    if number is None or number >= key.version:
         return None
-    return VersionKey(key.name, int(text))
+    return VersionKey(key.name, number)
 
 
 def parent_of(

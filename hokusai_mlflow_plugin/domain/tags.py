@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from hokusai_mlflow_plugin.domain.contributors import (
     CONTRIBUTOR_TAGS,
+    MISTYPED,
     Contributor,
     check_contributors,
     contributors_of,
+    mistyped_contributors,
 )
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction
@@ -146,11 +148,16 @@ def check_registration(tags: Mapping[str, str], context: Context | None = None) 
     context = context or Context()
     missing = [missing_tag(key) for key in REQUIRED_TAGS if key not in tags]
     prompt = [created_as_prompt()] if is_prompt(tags) else []
-    return missing + faults(tags, context) + _metric_faults(tags, context) + prompt
+    found = faults(tags, context) + mistyped_contributors(tags)
+    return missing + found + _metric_faults(tags, context) + prompt
 
 
 def faults(tags: Mapping[str, str], context: Context) -> list[Violation]:
-    """Every fault of the tags that are there, missing ones apart, in a fixed order."""
+    """Every fault of the tags that are there, missing ones apart, in a fixed order.
+
+    Not that an address was mistyped, which only a write answers for: a version that carries it
+    already, from before the plugin, stays tokenised (R11).
+    """
     catalogue = context.catalogue
     found = [check(tags[key], catalogue) for key, check in _CHECKS.items() if key in tags]
     found.append(check_model_token(tags, context.model_token))
@@ -170,7 +177,7 @@ def check_write(write: Write, context: Context) -> list[Violation]:
     tags = write.tags
     if not is_ruled(tags):
         return _check_untracked(write, context)
-    found = faults(tags, context)
+    found = faults(tags, context) + _mistyped(write)
     named = _metric_faults(tags, context) if write.names_metric else []
     return named + _committed(write, found)
 
@@ -184,7 +191,24 @@ def _committed(write: Write, found: list[Violation]) -> list[Violation]:
         return [deleted_tag(key) for key in _missing(tags)] + found
     if TOKEN_ID_TAG in write.written or PROMPT_TAG in write.written:
         return found
-    return [violation for violation in found if _concerns(violation, write.written)]
+    completes = not _missing(tags)
+    return [
+        violation
+        for violation in found
+        if _concerns(violation, write.written) or (completes and violation.code == MISTYPED)
+    ]
+
+
+def _mistyped(write: Write) -> list[Violation]:
+    """The mistyped addresses that a write answers for.
+
+    Of two, one can be mended or deleted before the other. Any other write may earn a reward, which
+    would lock them for good.
+    """
+    found = mistyped_contributors(write.tags)
+    if write.created or set(write.written) - set(CONTRIBUTOR_TAGS):
+        return found
+    return [violation for violation in found if violation.key in write.written]
 
 
 def _check_untracked(write: Write, context: Context) -> list[Violation]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from support.registry import METRIC, PROMPT, SOURCE, TOKEN, VALUE, token_tags
 from hokusai import registration
 from hokusai.core import ModelRegistry
 from hokusai.entities import LineageVersion
-from hokusai.errors import NotTokenised, RequestRefused
+from hokusai.errors import HokusaiWarning, NotTokenised, RequestRefused
 
 NewName = Callable[[str], str]
 Register = Callable[..., Any]
@@ -67,6 +68,42 @@ def test_registered_model(
     assert len(mlflow_client.search_model_versions(f"name = '{name}'")) == 1
     assert dict(made)["token_id"] == new_token
     assert repr(made) == f"<TokenizedModel {name!r} version 1: {new_token} accuracy 0.85>"
+
+
+def test_likely_mistakes(register: Register, new_name: NewName) -> None:
+    """What is let pass and is likely a mistake is a Python warning, and is on the result (R15)."""
+    tags = {"contributor": "alice", "previous_version": "7"}
+    with pytest.warns(HokusaiWarning) as issued:
+        made = register(new_name("model"), benchmark_metric="uplift", tags=tags)
+    codes = [
+        ("benchmark_metric", "metric_direction_unknown"),
+        ("contributor", "contributor_not_payable"),
+        ("previous_version", "previous_version_unknown"),
+    ]
+    assert [(each.key, each.code) for each in made.warnings] == codes
+    assert [(each.message.key, each.message.code) for each in issued] == codes
+    assert [str(each.message) for each in issued] == [each.message for each in made.warnings]
+    assert {each.filename for each in issued} == {__file__}, "it points at the caller's line"
+    with warnings.catch_warnings(record=True) as issued:
+        next_one = register(
+            new_name("model"), "0.9", tags={"contributor": ADDRESS.lower(), "previous_version": "1"}
+        )
+    assert (next_one.warnings, [each for each in issued if is_ours(each)]) == ((), [])
+
+
+def is_ours(issued: warnings.WarningMessage) -> bool:
+    return issued.category is HokusaiWarning
+
+
+def test_a_likely_mistake_as_an_error(
+    register: Register, mlflow_client: MlflowClient, new_name: NewName
+) -> None:
+    """Who turns warnings into errors gets one before anything is written."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", HokusaiWarning)
+        with pytest.raises(HokusaiWarning, match="no contributor"):
+            register(new_name("model"))
+    assert new_name("model") not in model_names(mlflow_client)
 
 
 @pytest.mark.parametrize("kind", ["run", "logged model", "version"])

@@ -110,17 +110,22 @@ def test_tokens(client: MlflowClient, ask: Ask, new_token: str) -> None:
 def test_validate(server: Server, client: MlflowClient, prefix: str) -> None:
     """Tags are checked without anything being written."""
     bad = [{"key": TOKEN, "value": "bad"}, {"key": METRIC, "value": "accuracy"}]
-    good = [{"key": key, "value": value} for key, value in token_tags().items()]
+    good = [{"key": key, "value": value} for key, value in token_tags(previous_version="7").items()]
     route = server.uri + prefix + "tags/validate"
     before = len(client.search_model_versions())
 
     refused, passed = (
-        requests.post(route, json={"tags": tags}, timeout=60).json() for tags in (bad, good)
+        requests.post(route, json={"tags": tags, "name": "none"}, timeout=60).json()
+        for tags in (bad, good)
     )
 
     assert refused["valid"] is False
     assert {violation["key"] for violation in refused["violations"]} == {TOKEN, VALUE}
-    assert passed == {"valid": True, "violations": []}
+    assert (passed["valid"], passed["violations"]) == (True, [])
+    assert [warning["code"] for warning in passed["warnings"]] == [
+        "contributor_missing",
+        "previous_version_unknown",
+    ]
     assert len(client.search_model_versions()) == before
 
 

@@ -162,3 +162,10 @@ def test_policy_of_a_database(server):
 def test_registry_that_knows_no_tokens(uri):
     """A registry of files, or of somebody else's, is refused with what to do."""
     assert "cannot be token-aware" in failed(run("token", "list", "--registry-uri", uri))
+
+
+def test_deltaone_explain_warns(ask):
+    """Likely mistakes in the version's tags are said with the decision (R15)."""
+    done = ask("deltaone", "explain", "image-classifier")
+    assert done.status == 0
+    assert "  Warning: The version names no contributor" in done.output

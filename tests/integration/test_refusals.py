@@ -19,6 +19,7 @@ BAD_TOKENS = [
     "",
 ]
 BAD_VALUES = ["nan", "inf", "-Infinity", "0_5", " 0.5", "٣", "1e400", "high", "", "0x1"]
+BAD_VALUES += ["0E-9999999999", "0e-500000000", "0e" + 60 * "9", "1e-49", "1e38"]
 BAD_METRICS = ["", " accuracy", "accuracy\n", "a%", "../a", 251 * "a"]
 
 BAD_TAGS = [

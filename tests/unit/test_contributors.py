@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 
 import pytest
+from support.addresses import ADDRESS, MISTYPED_ADDRESSES
 
+from hokusai_mlflow_plugin.domain.addresses import ZERO_ADDRESS
 from hokusai_mlflow_plugin.domain.contributors import (
     Contributor,
     check_contributors,
     contributors_of,
-    payable_address,
+    mistyped_contributors,
 )
 
-ADDRESS = "0x742d35Cc6634C0532925a3b844Bc9e7595f5b4e1"
 OTHER = "0x" + 40 * "a"
 
 
-@pytest.mark.parametrize("text", [ADDRESS, ADDRESS.lower(), "0x" + 40 * "0"])
-def test_address_is_payable_in_lower_case(text):
-    """An Ethereum address is known in lower case; its checksum is not asked for."""
-    assert payable_address(text) == text.lower()
+OTHER_TEXTS = [
+    "0x123...",
+    "",
+    "alice",
+    ADDRESS[:-1],
+    ADDRESS + "0",
+    42 * "a",
+    "0x" + 39 * "a" + "g",
+    "sha1:" + 40 * "a",
+    f"{ADDRESS}@example.com",
+    1000 * " " + "0x" + 40 * "a" + " x",
+]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "0x123...",
-        "",
-        "alice",
-        ADDRESS[:-1],
-        ADDRESS + "0",
-        ADDRESS + "\n",
-        "0X" + 40 * "a",
-        42 * "a",
-        "0x" + 39 * "a" + "g",
-        "0x" + 40 * "１",
-        " " + ADDRESS,
-    ],
-)
-def test_other_text_is_not_payable(text):
+@pytest.mark.parametrize("text", OTHER_TEXTS)
+def test_other_text_is_kept(text):
     """Any other text is kept, and nobody can be paid at it."""
-    assert payable_address(text) is None
+    (contributor,) = contributors_of({"contributor": text})
+    assert (contributor.text, contributor.address) == (text, None)
     assert check_contributors({"contributor_address": text}) is None
+    assert mistyped_contributors({"contributor_address": text}) == []
+
+
+@pytest.mark.parametrize("key", ["contributor_address", "contributor"])
+@pytest.mark.parametrize("text", MISTYPED_ADDRESSES)
+def test_mistyped_address(key, text):
+    """An address but for how it is written down is refused with the address that was meant."""
+    (violation,) = mistyped_contributors({key: text})
+    assert (violation.key, violation.code) == (key, "contributor_mistyped")
+    assert f"Did you mean '{ADDRESS}'?" in violation.message
+
+
+def test_two_spellings_of_one_address():
+    """Mistyped or not, both tags name the same: so the one is mended before the other."""
+    for one, other in itertools.permutations([ADDRESS, ADDRESS[2:], f"{ADDRESS.lower()}\n"], 2):
+        assert check_contributors({"contributor_address": one, "contributor": other}) is None
 
 
 @pytest.mark.parametrize("key", ["contributor_address", "contributor"])
@@ -93,6 +106,32 @@ def test_shared_contribution():
     tags = shares((ADDRESS, 6000), (OTHER, 4000))
     assert check_contributors(tags) is None
     assert contributors_of(tags) == (Contributor(ADDRESS, 6000), Contributor(OTHER, 4000))
+
+
+def test_the_zero_address_among_others():
+    """It is an address, so it is kept; nobody can be paid there."""
+    tags = shares((ADDRESS, 6000), (ZERO_ADDRESS, 4000))
+    assert check_contributors(tags) is None
+    assert [each.address for each in contributors_of(tags)] == [ADDRESS.lower(), None]
+
+
+@pytest.mark.parametrize("text", MISTYPED_ADDRESSES)
+def test_mistyped_address_among_others(text):
+    """In the list, too, the address that was meant is told."""
+    violation = check_contributors(shares((OTHER, 6000), (text, 4000)))
+    assert violation.code == "contributors_invalid"
+    assert f"did you mean '{ADDRESS}'?" in violation.message
+
+
+@pytest.mark.parametrize("weight", [100_000 * "9", "-" + 100_000 * "9", "1e999999999", "NaN"])
+def test_a_weight_without_end(weight):
+    """A weight is refused by its length before it is read."""
+    listed = f'[{{"address": "{ADDRESS}", "weight": {weight}}}]'
+    begun = time.process_time()
+    violation = check_contributors({"contributors": listed})
+    assert time.process_time() - begun < 0.1
+    assert "is no whole basis points" in violation.message
+    assert len(violation.message) < 500
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hokusai_mlflow_plugin.db.schema import tables
 from hokusai_mlflow_plugin.domain.delta import (
     Candidate,
     Head,
@@ -199,6 +200,8 @@ def test_the_two_directions_mirror_each_other(head, value):
         (20 * "9" + "." + 18 * "9", "-1e-18"),
         ("1e37", "0.000000000000000001"),
         ("-1e-18", "1e37"),
+        ("-1e-48", "1e37"),
+        ("-" + 38 * "9", "1." + 37 * "9" + "e-11"),
     ],
 )
 def test_the_widest_values_stay_exact(head, value):
@@ -206,7 +209,7 @@ def test_the_widest_values_stay_exact(head, value):
     points = decided(MAX, head, value).improvement_pp
     assert points is not None
     assert Fraction(points) == (Fraction(value) - Fraction(head)) * 100
-    assert len(points) <= 64
+    assert len(points) <= tables.decisions.c.improvement_pp.type.length
 
 
 @pytest.mark.parametrize(

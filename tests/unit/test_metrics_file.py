@@ -154,7 +154,7 @@ FAULTS = {
         f"{key} {value}": (
             f'[metrics.u]\ndirection = "maximize"\n{key} = {value}',
             f"line 3: metrics.u.{key}:",
-            "no decimal number of at most 38 digits, 18 of them after the point",
+            "no decimal number of at most 64 characters with at most 38 significant digits",
         )
         for key, value in [
             ("lower", "true"),
@@ -167,7 +167,10 @@ FAULTS = {
             ("lower", '"٣"'),
             ("upper", "1e400"),
             ("threshold", '""'),
-            ("threshold", "1e-19"),
+            ("threshold", "1e-49"),
+            ("upper", "1e9999999999999999999999"),
+            ("lower", "0E-9999999999"),
+            ("lower", "0x" + 5000 * "f"),
         ]
     },
     **{
@@ -196,6 +199,13 @@ def test_a_fault_stops_the_start_with_line_and_reason(file, text, line, reason):
 def test_a_file_that_is_not_there(file):
     """A missing file is an error, not an empty catalogue."""
     with pytest.raises(SettingsError, match=r"HOKUSAI_METRICS_FILE: cannot read .*metrics\.toml"):
+        read_settings({SETTING: str(file)})
+
+
+def test_an_integer_without_end(file):
+    """One that Python does not even read is a fault of the file."""
+    file.write_text(f'[metrics.u]\ndirection = "maximize"\nlower = {5000 * "9"}')
+    with pytest.raises(SettingsError, match=r"HOKUSAI_METRICS_FILE: .*metrics\.toml"):
         read_settings({SETTING: str(file)})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import tracemalloc
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hokusai_mlflow_plugin.db.schema import tables
 from hokusai_mlflow_plugin.domain.values import check_benchmark_value, parse_benchmark_value, plain
 
 VALID = {
@@ -23,10 +25,17 @@ VALID = {
     ".5": "0.5",
     "-0": "0",
     "007": "7",
-    "0e400": "0",
+    "0e37": "0",
+    "0e-48": "0",
+    "-0.000": "0",
     "1e-18": "0.000000000000000001",
-    "1000e-21": "0.000000000000000001",
+    "1e-48": "0." + 47 * "0" + "1",
+    "1000e-51": "0." + 47 * "0" + "1",
     "0.000000000000000001000": "0.000000000000000001",
+    "0." + 19 * "1": "0." + 19 * "1",
+    "0." + 38 * "1": "0." + 38 * "1",
+    "0.5e38": "5" + 37 * "0",
+    "1e-0000000000000000000000000000001": "0.1",
     "1e37": "1" + 37 * "0",
     38 * "9": 38 * "9",
     20 * "9" + "." + 18 * "9": 20 * "9" + "." + 18 * "9",
@@ -65,17 +74,27 @@ INVALID = [
     "high",
     "1e400",
     "1e-400",
-    "1e38",
-    "1e-19",
-    39 * "9",
-    21 * "9" + "." + 18 * "9",
-    "0." + 19 * "1",
-    "1e" + 60 * "9",
-    "1e-" + 60 * "9",
     "1" + 64 * "0",
     65 * "0",
     100_000 * "9",
 ]
+OUT_OF_RANGE = {
+    "1e400": "above 10^37",
+    "1e38": "above 10^37",
+    "0e38": "above 10^37",
+    "1e" + 60 * "9": "above 10^37",
+    "0e" + 60 * "9": "above 10^37",
+    "1e-400": "below 10^-48",
+    "1e-49": "below 10^-48",
+    "0e-49": "below 10^-48",
+    "0." + 49 * "0": "below 10^-48",
+    "0E-9999999999": "below 10^-48",
+    "0e-500000000": "below 10^-48",
+    "1e-" + 60 * "9": "below 10^-48",
+    39 * "9": "39 significant digits",
+    21 * "9" + "." + 18 * "9": "39 significant digits",
+    "0." + 39 * "1": "39 significant digits",
+}
 
 
 @pytest.mark.parametrize(("text", "number"), VALID.items())
@@ -95,6 +114,45 @@ def test_invalid_value(text):
     assert len(violation.message) < 1000
 
 
+@pytest.mark.parametrize(("text", "bound"), OUT_OF_RANGE.items())
+def test_number_out_of_range(text, bound):
+    """A number that is too long to be written out is refused, with the bound that it breaks."""
+    assert parse_benchmark_value(text) is None
+    violation = check_benchmark_value(text)
+    assert (violation.key, violation.code) == ("benchmark_value", "benchmark_value_invalid")
+    assert "Benchmark value must be numeric" in violation.message
+    assert bound in violation.message
+    assert "at most 38 significant digits, none above 10^37 and none below 10^-48" in (
+        violation.message
+    )
+
+
+def test_a_long_zero_is_refused_without_writing_it_out():
+    """What a text would be expanded to is bounded before anything is."""
+    tracemalloc.start()
+    try:
+        for text in ("0E-9999999999", "0e-500000000", "-.0e-999999999999999999"):
+            assert check_benchmark_value(text) is not None
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.floats(1e-31, 1e37))
+@example(1e-31)
+@example(1e37)
+@example(2.3283064365386963e-10)
+@example(1.0000000000000002e-31)
+@example(9.999999999999999e36)
+def test_every_float_of_the_range(number):
+    """What a run logged from 1e-31 to 1e37, at full precision, can be claimed, and means itself."""
+    for logged in (number, -number):
+        value = parse_benchmark_value(repr(logged))
+        assert value == Decimal(repr(logged))
+        assert float(plain(value)) == logged
+        assert len(plain(value)) <= tables.decisions.c.value.type.length
+
+
 def oracle(text: str) -> Fraction | None:
     """R2 on whole numbers: the value, or None where it is refused."""
     mantissa, e, power = text.lower().partition("e")
@@ -106,16 +164,18 @@ def oracle(text: str) -> Fraction | None:
         return None
     shift = int(power or 0) - len(part)
     if int(digits) == 0:
-        return Fraction(0)
-    value = Fraction(int(digits)) * Fraction(10) ** shift if abs(shift) <= 200 else Fraction(1, 3)
-    places = next((n for n in range(19) if (value * 10**n).denominator == 1), None)
-    if places is None or value * 10**places >= 10**38:
+        return Fraction(0) if -48 <= shift <= 37 else None
+    if abs(shift) > 200:
+        return None
+    value = Fraction(int(digits)) * Fraction(10) ** shift
+    scaled = value * 10**48
+    if scaled.denominator != 1 or value >= 10**38 or len(str(scaled).rstrip("0")) > 38:
         return None
     return -value if mantissa.startswith("-") else value
 
 
 NUMBERS = st.from_regex(
-    r"[+-]?([0-9]{1,30}(\.[0-9]{0,22})?|\.[0-9]{1,22})([eE][+-]?[0-9]{1,3})?", fullmatch=True
+    r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,3})?", fullmatch=True
 )
 
 

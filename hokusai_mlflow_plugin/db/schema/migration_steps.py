@@ -13,6 +13,7 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Column, Inspector, inspect
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
 
 
 def create_table(name: str, *items: SchemaItem) -> None:
@@ -38,6 +39,12 @@ def drop_index(table: str, name: str) -> None:
     """Drop an index, if the table has one of that name."""
     if name in {index["name"] for index in _found().get_indexes(table)}:
         op.drop_index(name, table_name=table)
+
+
+def resize_column(table: str, name: str, before: TypeEngine[str], after: TypeEngine[str]) -> None:
+    """Give a nullable text column another length; one that has it already stays as it is."""
+    with op.batch_alter_table(table) as batch:
+        batch.alter_column(name, existing_type=before, type_=after, existing_nullable=True)
 
 
 def drop_table(name: str) -> None:

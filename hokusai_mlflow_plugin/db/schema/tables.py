@@ -84,7 +84,8 @@ decisions = Table(
     Column("direction", String(8)),
     Column("baseline_decision_id", exact_string(36)),
     Column("baseline_value", exact_string(64)),
-    Column("improvement_pp", exact_string(64)),
+    # From one end of the values' range to the other: a sign, 41 digits, a point, 46 digits (R2).
+    Column("improvement_pp", exact_string(96)),
     Column("reason", long_text(), nullable=False),
     Column("evidence", String(16), nullable=False),
     Column("logged_value", exact_string(64)),

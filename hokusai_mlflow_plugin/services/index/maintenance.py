@@ -58,7 +58,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class NonConforming:
-    """A version that carries a token but is not tokenised, and why."""
+    """A version that carries a token and breaks a rule; most of them are not tokenised."""
 
     id: VersionId
     violations: Sequence[Violation]

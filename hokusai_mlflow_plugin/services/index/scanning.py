@@ -17,6 +17,7 @@ from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow, LiveVersion
 from hokusai_mlflow_plugin.db.key_ranges import Position, Span
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.db.transient_errors import is_deadlock
+from hokusai_mlflow_plugin.domain.contributors import MISTYPED, mistyped_contributors
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
@@ -43,9 +44,10 @@ _NOT_IN_THE_TAGS = frozenset(
         *("tags_locked", "tag_key_respelt"),
         *("run_evidence_missing", "run_evidence_mismatch", "run_evidence_reused"),
         *("benchmark_metric_look_alike", "benchmark_metric_unknown"),
+        MISTYPED,
     )
 )
-"""Codes of faults that a version's tags do not show."""
+"""Codes of faults that a version's tags do not show, or that only a write answers for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,14 @@ class ScannedVersion:
 
     @property
     def violations(self) -> list[Violation]:
-        """Why a version that carries a token is not tokenised; empty for any other."""
-        if self.token_tags is not None or not is_ruled(self.tags):
+        """What does not conform of a version that carries a token; empty for any other.
+
+        Of a tokenised one that is a mistyped address, which no write would be let pass with.
+        """
+        if not is_ruled(self.tags):
             return []
+        if self.token_tags is not None:
+            return mistyped_contributors(self.tags)
         return check_write(Write(self.tags, created=True), self.context)
 
 

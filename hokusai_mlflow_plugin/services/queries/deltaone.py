@@ -7,13 +7,19 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.deltaone import decision_log
-from hokusai_mlflow_plugin.db.index import token_pages
+from hokusai_mlflow_plugin.db.index import live_versions, token_pages
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest, ModelNotFound
+from hokusai_mlflow_plugin.domain.lineage import PREVIOUS_VERSION_TAG
+from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Catalogue
+from hokusai_mlflow_plugin.domain.tags import RULED_TAGS, Context
+from hokusai_mlflow_plugin.services.queries.tag_warnings import find_warnings
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
+
+_WARNED_OF = RULED_TAGS | {PREVIOUS_VERSION_TAG}
 
 
 def detect(
@@ -22,12 +28,13 @@ def detect(
     name: str,
     version: int | None = None,
     visible: Visible = EVERYTHING,
+    metrics: Catalogue = BUILT_IN,
 ) -> Json:
     """Whether a version achieved DeltaOne, by the decision that was recorded when it was written.
 
     Shape: ``name``, ``version`` (null where the model has no tokenised version), ``achieved``,
     ``decision`` (null for a version from before the plugin), ``history``: superseded decisions on
-    the same version, newest first.
+    the same version, newest first; ``warnings``, as ``tags/validate`` has them (R15).
 
     Args:
         connection: A connection to the registry's database.
@@ -35,6 +42,7 @@ def detect(
         name: Name of the registered model.
         version: A version of it; by default the latest tokenised one.
         visible: The models that the asker may read.
+        metrics: The metric catalogue, for the warnings.
 
     Raises:
         InvalidRequest: The version is not a live tokenised version of the model.
@@ -48,7 +56,8 @@ def detect(
     if row is None:
         if version is not None:
             raise InvalidRequest(f"Version {version} of this model is not a tokenised version.")
-        return {"name": stored, "version": None, "achieved": False, "decision": None, "history": []}
+        nothing: Json = {"version": None, "achieved": False, "decision": None}
+        return {"name": stored, **nothing, "history": [], "warnings": []}
     decision = decision_json(row, visible)
     key = VersionId(workspace, row["name"], row["version"])
     past = decision_log.history(connection, key, row["creation_time"])
@@ -62,6 +71,14 @@ def detect(
             for each in past
             if each["decision_id"] != row["decision_id"]
         ],
+        "warnings": find_warnings(
+            connection,
+            live_versions.read_tags(connection, key, _WARNED_OF),
+            Context(catalogue=metrics),
+            model,
+            visible,
+            before=key.version,
+        ),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a registration with some tags would be refused for."""
+"""What a registration with some tags would be refused for, and what is likely a mistake in them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.domain.errors import (
     InvalidRequest,
     Violation,
@@ -14,23 +15,33 @@ from hokusai_mlflow_plugin.domain.errors import (
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tags import Context, check_registration
 from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.services.queries.tag_warnings import find_warnings
+from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
 
 
 def validate_tags(
-    _connection: Connection,
-    _workspace: str,
+    connection: Connection,
+    workspace: str,
     tags: Sequence[Mapping[str, str]],
     metrics: Catalogue,
+    name: str | None = None,
+    visible: Visible = EVERYTHING,
 ) -> Json:
     """What a registration with these tags would be refused for; writes nothing.
 
-    Shape: ``valid``, and ``violations``: ``key``, ``code``, ``message``.
+    Shape: ``valid``, ``violations`` and ``warnings``, both of them ``key``, ``code``, ``message``.
+    Warnings are what is let pass, and likely a mistake (R15).
 
     Args:
+        connection: A connection to the registry's database.
+        workspace: The asker's workspace.
         tags: The tags of a version to be registered: ``key`` and ``value`` of each.
         metrics: The metric catalogue, for bounds and directions.
+        name: The registered model, where it is known; without it nobody looks whether the version
+            that ``previous_version`` names is there.
+        visible: The models that the asker may read.
 
     Raises:
         InvalidRequest: A key has two values.
@@ -40,8 +51,14 @@ def validate_tags(
         key, value = tag["key"], tag["value"]
         if found.setdefault(key, value) != value:
             raise InvalidRequest(f"Parameter tags has two values for key {shown(key)}.")
-    violations = check_registration(found, Context(catalogue=metrics))
-    return {"valid": not violations, "violations": [_violation(each) for each in violations]}
+    context = Context(catalogue=metrics)
+    violations = check_registration(found, context)
+    model = None if name is None else ModelId(workspace, name)
+    return {
+        "valid": not violations,
+        "violations": [_violation(each) for each in violations],
+        "warnings": find_warnings(connection, found, context, model, visible),
+    }
 
 
 def _violation(violation: Violation) -> Json:

@@ -18,9 +18,9 @@ from sqlalchemy import Connection, RowMapping
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
+from hokusai_mlflow_plugin.domain.addresses import address_note
 from hokusai_mlflow_plugin.domain.contributors import Contributor
 from hokusai_mlflow_plugin.domain.tags import TokenTags
-from hokusai_mlflow_plugin.services.rewards.address_notes import address_note
 
 EVENT_TYPE = "hokusai.deltaone.achieved"
 FIRST_HASH = "0" * 64

@@ -122,6 +122,13 @@ class ValidateTags(Parameters):
         FailFast(),  # a body of half a million faults would take most of a gigabyte
         Field(description="The tags of a version to be registered."),
     ]
+    name: Annotated[
+        Text | None,
+        Field(
+            description="The registered model that it is to be a version of, to have looked up "
+            "whether there is one that previous_version names.",
+        ),
+    ] = None
 
 
 class Detect(Parameters):

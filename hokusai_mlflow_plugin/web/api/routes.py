@@ -85,8 +85,8 @@ ROUTES = (
         "tags/validate",
         parameters.ValidateTags,
         policy.TagsValidated,
-        Rule.LOGGED_IN,
-        "What a registration with these tags would be refused for; writes nothing.",
+        Rule.READABLE,
+        "What a registration with these tags would be refused for, and likely mistakes in them.",
     ),
     Route(
         "GET",

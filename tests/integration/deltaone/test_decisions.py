@@ -14,10 +14,13 @@ from support.rewards import (
     decision,
     detect,
     events,
+    faults,
     outcome,
     outcomes,
     paid,
 )
+
+from hokusai_mlflow_plugin.services.queries.tokens import get_token
 
 DIRECTION = "benchmark_direction"
 REQUIRED = (TOKEN, METRIC, VALUE)
@@ -68,7 +71,7 @@ def test_baseline(store):
 def test_achieved(store):
     """The decision says what was compared with what, by how much it is better, and pays."""
     register(store, "0.85", name="first")
-    register(store, "0.87", name="second")
+    register(store, "0.87", name="second", contributor="0x" + 40 * "a")
     found = detect(store, "second")
     found["decision"].pop("decided_timestamp")
     assert found == {
@@ -86,6 +89,7 @@ def test_achieved(store):
             "evidence": "claimed",
         },
         "history": [],
+        "warnings": [],
     }
     assert paid(store) == [("second", "1", "2")]
     assert_sound(store)
@@ -144,6 +148,7 @@ def test_tags_one_at_a_time(store, order):
             "achieved": False,
             "decision": None,
             "history": [],
+            "warnings": [],
         }
         assert len(decided_rows(store)) == 1
     set_tag(store, "model", 1, order[-1], tags[order[-1]])
@@ -483,3 +488,24 @@ def test_detect_errors(store):
         with pytest.raises(Exception, match=r"not found|not a tokenised version") as caught:
             detect(store, name, version)
         assert caught.value.error_code == code
+
+
+def test_values_at_the_ends_of_the_range(store):
+    """Improvements over the whole range of values are exact, and so is their sum."""
+    widest = {METRIC: "gain", "benchmark_direction": "maximize", "contributor": "0x" + 40 * "a"}
+    steps = ["-" + 38 * "9", "-1e-48", "1e-48", "0.01", "1e37", 38 * "9"]
+    for value in steps:
+        create_version(store, tags=token_tags(**widest, **{VALUE: value}))
+    assert outcomes(store, versions=6) == [
+        "baseline",
+        "achieved",
+        "below_threshold",
+        "achieved",
+        "achieved",
+        "achieved",
+    ]
+    assert decision(store, version=2)["improvement_pp"] == f"{37 * '9'}899." + 46 * "9"
+    assert faults(store) == []
+    (contributor,) = store.ask(get_token, "IMG-001")["token"]["contributors"]
+    (total,) = contributor["improvements"]
+    assert total["improvement_pp"] == f"1{37 * '9'}800"

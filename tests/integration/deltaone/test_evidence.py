@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from support.databases import AllDatabases
+from support.index import assert_index_is_truth
 from support.refusals import refused
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decided_rows, decision, detect, events, outcome
 
+from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 
@@ -194,3 +196,30 @@ def test_a_copy_keeps_its_run(registry, logged):
     store.copy_model_version(register(store, "0.87", logged(accuracy=0.87)), "copy")
     found = decision(store, "copy")
     assert (found["outcome"], found["evidence"]) == ("copy", "run_backed")
+
+
+FULL_PRECISION = [
+    1e-31,
+    1.0000000000000002e-31,
+    2.3283064365386963e-10,
+    -5.551115123125783e-17,
+    0.00012345678901234567,
+    0.0009999999999999998,
+    0.30000000000000004,
+    9.999999999999999e36,
+    1e37,
+]
+
+
+def test_floats_at_full_precision(registry, logged):
+    """What a run logged from 1e-31 to 1e37 is claimed as Python writes it, backed, and found."""
+    store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    for number in FULL_PRECISION:
+        register(store, repr(number), logged(gap=number), **{METRIC: "gap"})
+        found = decision(store)
+        assert (found["evidence"], found["logged_value"]) == ("run_backed", repr(number))
+        assert float(found["value"]) == number
+    listed = store.ask(list_by_token, "IMG-001")["model_versions"]
+    values = [tag["value"] for each in listed for tag in each["tags"] if tag["key"] == VALUE]
+    assert values[::-1] == [repr(number) for number in FULL_PRECISION]
+    assert_index_is_truth(store)

@@ -149,10 +149,11 @@ def validated(store, tags):
 def test_validation_writes_nothing(store):
     """``tags/validate`` tells what a registration would be refused for, and changes nothing."""
     with unchanged(store):
-        good = validated(store, token_tags())
+        good = validated(store, token_tags(contributor=A))
         bad = validated(store, {TOKEN: "img_001", VALUE: "nan"})
         too_good = validated(store, token_tags(benchmark_value="1.7"))
-    assert good == {"valid": True, "violations": []}
+    assert good == {"valid": True, "violations": [], "warnings": []}
+    assert [w["code"] for w in bad["warnings"]] == ["contributor_missing"]
     assert bad["valid"] is False
     assert [(v["key"], v["code"]) for v in bad["violations"]] == [
         (METRIC, "required_tag_missing"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
@@ -13,6 +13,14 @@ from hokusai_mlflow_plugin.web.api.answers.common import (
     VersionNumber,
     exact_fields,
 )
+
+WarningCode = Literal[
+    "metric_direction_unknown",
+    "contributor_missing",
+    "contributor_not_payable",
+    "contributor_checksum_mismatch",
+    "previous_version_unknown",
+]
 
 
 @exact_fields
@@ -25,11 +33,21 @@ class Violation(TypedDict):
 
 
 @exact_fields
+class Warned(TypedDict):
+    """One likely mistake in one tag, which is let pass."""
+
+    key: str
+    code: WarningCode
+    message: Annotated[str, Field(description="For people.")]
+
+
+@exact_fields
 class TagsValidated(TypedDict):
     """Whether a registration with the tags would be accepted."""
 
     valid: bool
     violations: list[Violation]
+    warnings: list[Warned]
 
 
 @exact_fields

@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.web.api.answers.common import (
     VersionNumber,
     exact_fields,
 )
+from hokusai_mlflow_plugin.web.api.answers.policy import Warned
 
 OutcomeName = Literal[
     "baseline", "achieved", "below_threshold", "regressed", "direction_unknown", "copy"
@@ -134,4 +135,7 @@ class Detected(TypedDict):
     decision: Decision | None
     history: Annotated[
         list[Decision], Field(description="Superseded decisions on the version, newest first.")
+    ]
+    warnings: Annotated[
+        list[Warned], Field(description="Likely mistakes in the version's tags, as of now.")
     ]
