@@ -68,3 +68,5 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
     for earlier in found["history"]:
         when = time_text(earlier["decided_timestamp"])
         click.echo(f"  Before that, {when}: {earlier['outcome']}. {earlier['reason']}")
+    if "next_page_token" in found:
+        click.echo("  It was decided on more often; 'deltaone/detect' has further pages.")

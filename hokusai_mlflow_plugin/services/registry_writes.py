@@ -7,13 +7,13 @@ to R7, R10).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone import series_heads
-from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
+from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecisions
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead, Surroundings
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
@@ -128,7 +128,7 @@ class _Checked:
     tags: TokenTags | None
     """None where it is not tokenised."""
     head: SeriesHead | None
-    past: Sequence[PastDecision]
+    past: PastDecisions
 
 
 def _check(connection: Connection, settings: Settings, version: Version, write: Write) -> _Checked:
@@ -138,7 +138,7 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
         TagsRefused: They break one.
         TagsLocked: A reward rests on a tag that is written.
     """
-    past: Sequence[PastDecision] = ()
+    past = PastDecisions()
     if not write.created:
         past = tag_locks.unlocked_history(connection, version, write, _subject(version.id))
     surroundings = _surroundings(connection, version, write.tags)
@@ -169,7 +169,7 @@ def _decide(
         return None
     if version.indexed and not needs_decision(version.indexed, tags, direction_written=written):
         return version.indexed.decision_id
-    moved = any(each.series.workspace != version.id.workspace for each in checked.past)
+    moved = checked.past.elsewhere
     decision = decide_version(connection, judge, version, tags, checked.head, moved=moved)
     if decision.earned_over is not None:
         ledger.append(connection, version, tags, decision.row, decision.earned_over)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sqlalchemy import ARRAY, Connection, bindparam, column, exists, func, select
 
@@ -17,6 +18,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import registered_models
 from hokusai_mlflow_plugin.db.schema.tables import decisions, token_index
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 
+_FETCH = 1_000
 _COLUMNS = [each.name for each in token_index.columns]
 _ARRAYS = (
     func.unnest(*(bindparam(each.name, type_=ARRAY(each.type)) for each in token_index.columns))
@@ -94,8 +96,12 @@ def lock(connection: Connection, span: Span) -> Locks:
     )
 
 
-def read_decisions(connection: Connection, span: Span) -> Mapping[Position, Sequence[Decided]]:
-    """Every decision on the versions of a span, oldest first."""
+def last_decisions(connection: Connection, span: Span) -> Mapping[tuple[Position, int], Decided]:
+    """The last decision on each version of a span, by its position and creation time.
+
+    It is the one that none supersedes, and of several the newest. Read version by version, as the
+    index has them: there is never more than one version's history in memory.
+    """
     table = decisions.c
     rows = connection.execute(
         select(
@@ -109,12 +115,23 @@ def read_decisions(connection: Connection, span: Span) -> Mapping[Position, Sequ
             table.supersedes,
         )
         .where(*inside(connection, decisions, span))
-        .order_by(table.decided_time)
-    ).all()
-    found: dict[Position, list[Decided]] = {}
-    for name, version, *decided in rows:
-        found.setdefault((name, version), []).append(Decided(*decided))
+        .order_by(table.name, table.version, table.decided_time)
+        .execution_options(yield_per=_FETCH)
+    )
+    found: dict[tuple[Position, int], Decided] = {}
+    for position, history in groupby(rows, lambda row: (row.name, row.version)):
+        found.update(_last(position, [Decided(*row[2:]) for row in history]))
     return found
+
+
+def _last(position: Position, history: Sequence[Decided]) -> Mapping[tuple[Position, int], Decided]:
+    # Not simply the newest: a clock that was set back leaves an older time on a later decision.
+    superseded = {decided.supersedes for decided in history}
+    return {
+        (position, decided.creation_time_ms): decided
+        for decided in history
+        if decided.id not in superseded
+    }
 
 
 def replace_rows(

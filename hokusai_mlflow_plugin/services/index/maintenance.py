@@ -153,7 +153,7 @@ def _row(version: ScannedVersion, decision_id: str | None) -> IndexRow:
 def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> None:
     rebuilt = [v for v in batch.versions if v.token_tags is not None and v.id in differing]
     found = [v.id for v in batch.versions if v.row is not None and v.id in differing]
-    decided = index_repair.read_decisions(connection, batch.span) if rebuilt else {}
+    decided = index_repair.last_decisions(connection, batch.span) if rebuilt else {}
     index_repair.replace_rows(
         connection,
         [*batch.strays, *found],
@@ -162,25 +162,19 @@ def _repair(connection: Connection, batch: Batch, differing: set[VersionId]) -> 
 
 
 def _decision_in_force(
-    version: ScannedVersion, decided: Mapping[Position, Sequence[Decided]]
+    version: ScannedVersion, last: Mapping[tuple[Position, int], Decided]
 ) -> str | None:
     """The last decision on a version, where it is on what its tags say now."""
     tags = version.token_tags
-    history = [
-        decision
-        for decision in decided.get((version.id.name, version.id.version), ())
-        if decision.creation_time_ms == version.creation_time_ms
-    ]
-    superseded = {decision.supersedes for decision in history}
-    last = [decision for decision in history if decision.id not in superseded][-1:]
-    for decision in last:
-        if (
-            tags is not None
-            and decision.token_id == tags.token_id
-            and decision.benchmark_metric == tags.benchmark_metric
-            and parse_benchmark_value(decision.value) == parse_benchmark_value(tags.benchmark_value)
-        ):
-            return decision.id
+    decision = last.get(((version.id.name, version.id.version), version.creation_time_ms))
+    if (
+        tags is not None
+        and decision is not None
+        and decision.token_id == tags.token_id
+        and decision.benchmark_metric == tags.benchmark_metric
+        and parse_benchmark_value(decision.value) == parse_benchmark_value(tags.benchmark_value)
+    ):
+        return decision.id
     return None
 
 

@@ -12,6 +12,8 @@ from hokusai_mlflow_plugin.domain.tokens import check_token_id
 from hokusai_mlflow_plugin.services import visibility
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
+    SEQUENCE,
+    require_in,
     require_max_results,
 )
 from hokusai_mlflow_plugin.services.rewards.improvements import is_visible
@@ -47,8 +49,7 @@ def list_events(
         InvalidRequest: A parameter cannot be used.
     """
     require_max_results(max_results)
-    if not 0 <= after < 2**63:
-        raise InvalidRequest(f"Parameter after is {after}; use a sequence number, 0 or more.")
+    require_in(SEQUENCE, "after", after)
     if token_id is not None and (violation := check_token_id(token_id)):
         raise InvalidRequest(violation.message)
     events = visibility.fill(

@@ -8,7 +8,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from hokusai_mlflow_plugin.domain.tokens import MAX_LENGTH
-from hokusai_mlflow_plugin.services.queries.pagination import DEFAULT_MAX_RESULTS, MAX_RESULTS
+from hokusai_mlflow_plugin.services.queries.pagination import (
+    DEFAULT_MAX_RESULTS,
+    MAX_RESULTS,
+    SEQUENCE,
+    VERSION,
+)
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
@@ -124,10 +129,10 @@ class ValidateTags(Parameters):
     ]
 
 
-class Detect(Parameters):
+class Detect(_Page):
     name: ModelName
     version: Annotated[
-        Annotated[int, Field(strict=True, ge=1, le=2**31 - 1), _DIGITS] | None,
+        Annotated[int, Field(strict=True, ge=1, le=VERSION[-1]), _DIGITS] | None,
         Field(description="A version of the model. By default the latest tokenised one."),
     ] = None
 
@@ -135,7 +140,12 @@ class Detect(Parameters):
 class ListRewardEvents(Parameters):
     after: Annotated[
         int,
-        Field(strict=True, ge=0, le=2**62, description="Sequence number of the last event known."),
+        Field(
+            strict=True,
+            ge=0,
+            le=SEQUENCE[-1],
+            description="Sequence number of the last event known.",
+        ),
         _DIGITS,
     ] = 0
     max_results: MaxResults = DEFAULT_MAX_RESULTS

@@ -130,3 +130,4 @@ class Detected(TypedDict):
     history: Annotated[
         list[Decision], Field(description="Superseded decisions on the version, newest first.")
     ]
+    next_page_token: NotRequired[PageToken]
