@@ -54,7 +54,9 @@ def items(
     found = []
     for row, preceding in rows:
         key = key_of(row)
-        parent = parent_of(key, tags.get(key, {}), row["source"], preceding, live)
+        # A source keeps the name of its time: what was made since then has only taken it.
+        older = frozenset(each for each in live if live[each] <= (row["creation_time"] or 0))
+        parent = parent_of(key, tags.get(key, {}), row["source"], preceding, older)
         found.append(
             {
                 "model_version": model_version(row, tags),

@@ -48,7 +48,12 @@ def _storable(text: str) -> str:
 
 _DIGITS = BeforeValidator(_whole)
 _TRUE_OR_FALSE = BeforeValidator(_flag)
-Text = Annotated[str, Field(strict=True), AfterValidator(_storable)]
+Text = Annotated[
+    str,
+    # For the API's description; what checks it has the better message.
+    Field(strict=True, json_schema_extra={"pattern": r"^[^\u0000]*$"}),
+    AfterValidator(_storable),
+]
 TokenId = Annotated[
     Text,
     Field(
@@ -63,7 +68,10 @@ TokenId = Annotated[
 ]
 ModelName = Annotated[
     Text,
-    Field(description="Name of a registered model.", json_schema_extra={"minLength": 1}),
+    Field(
+        description="Name of a registered model.",
+        json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]+$"},
+    ),
 ]
 MaxResults = Annotated[
     int,
@@ -85,7 +93,11 @@ class Nothing(Parameters):
 class _Page(Parameters):
     max_results: MaxResults = DEFAULT_MAX_RESULTS
     page_token: Annotated[
-        Text | None, Field(description="The next_page_token of the page before.")
+        Text | None,
+        Field(
+            description="The next_page_token of the page before, with the same other parameters; "
+            "any other text is refused (400). Empty as left out: the first page."
+        ),
     ] = None
 
 
@@ -125,7 +137,10 @@ class ValidateTags(Parameters):
     tags: Annotated[
         list[Tag],
         FailFast(),  # a body of half a million faults would take most of a gigabyte
-        Field(description="The tags of a version to be registered."),
+        Field(
+            description="The tags of a version to be registered; one key with two values is "
+            "refused (400)."
+        ),
     ]
 
 
