@@ -25,7 +25,7 @@ from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
 from hokusai_mlflow_plugin.web import logs, metrics
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint
-from hokusai_mlflow_plugin.web.asgi import limit_bodies
+from hokusai_mlflow_plugin.web.asgi import guard
 
 __all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
 
@@ -51,7 +51,7 @@ def create_app() -> Any:
     """
     app = server.server_app()
     register(app)
-    return limit_bodies(server.servable(app), _prefixes())
+    return guard(server.servable(app), _prefixes())
 
 
 @cache
@@ -67,7 +67,7 @@ def create_basic_auth_app() -> Any:
     """
     app = server.server_app()
     register(app, BasicAuthAccess())
-    return limit_bodies(authenticated_app(app), _prefixes())
+    return guard(authenticated_app(app), _prefixes())
 
 
 def register(app: Flask, access: Access | None = None) -> None:
@@ -83,6 +83,7 @@ def register(app: Flask, access: Access | None = None) -> None:
         SettingsError: The server's registry store would not enforce the token rules, or the routes
             are there already under another access.
     """
+    server.leave_connections_behind()
     _registry()
     known = app.extensions.setdefault(NAME, access or Access())
     if access is not None and type(known) is not type(access):
@@ -93,8 +94,7 @@ def register(app: Flask, access: Access | None = None) -> None:
     evidence.ask_before_use(known.can_read_experiment)
     # MLflow's Flask app is one object for the process, and a route that is added twice an error.
     if NAME not in app.blueprints:
-        server = Server(_ask, errors.translate, _prefixes(), known)
-        app.register_blueprint(create_blueprint(server))
+        app.register_blueprint(create_blueprint(Server(_ask, errors.translate, _prefixes(), known)))
         logs.write_to_stderr()
         if metrics.is_exported():
             registry_log.observers.append(metrics.count_requests(app, f"{NAME}.", _outbox_age_s))

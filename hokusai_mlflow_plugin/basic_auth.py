@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Collection
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.services.visibility import MayRead
@@ -25,6 +25,9 @@ _LOGGED_VALUE_FIELD = "logged_value"
 
 class BasicAuthAccess(Access):
     """What MLflow's permissions allow the authenticated user."""
+
+    def challenge(self) -> Response | None:
+        return authentication.challenge()
 
     def is_admin(self) -> bool:
         return bool(authentication.auth_module().store.get_user(_user()).is_admin)

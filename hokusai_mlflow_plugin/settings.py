@@ -20,6 +20,14 @@ from hokusai_mlflow_plugin.metrics_file import read_metrics_file
 
 PREFIX = "HOKUSAI_"
 TEST_PREFIX = "HOKUSAI_TEST_"
+# Kubernetes sets these in every pod of a namespace that has a Service whose name is `hokusai`, or
+# begins so: HOKUSAI_PORT=tcp://10.0.0.7:5000, HOKUSAI_MLFLOW_SERVICE_HOST, …
+_OF_A_SERVICE = re.compile(
+    PREFIX
+    + r"([A-Z0-9_]+_)?"
+    + r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?"
+    + r"|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
 _MAX_SECRETS = 2
 _MIN_SECRET_BYTES = 24
 _YEAR_S = 366 * 24 * 3600
@@ -79,7 +87,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         SettingsError: A variable is unknown or has a value that cannot be used.
     """
     environ = os.environ if environ is None else environ
-    names = [n for n in environ if n.startswith(PREFIX) and not n.startswith(TEST_PREFIX)]
+    names = [name for name in environ if _is_ours(name)]
     if unknown := sorted(set(names) - set(_PARSERS)):
         raise SettingsError(
             f"Unknown setting {', '.join(unknown)}. Known are {', '.join(sorted(_PARSERS))}."
@@ -97,6 +105,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if settings.webhook_url and not settings.webhook_allow_http:
         _require_https(settings.webhook_url)
     return settings
+
+
+def _is_ours(name: str) -> bool:
+    if name.startswith(TEST_PREFIX) or _OF_A_SERVICE.fullmatch(name):
+        return False
+    return name.startswith(PREFIX)
 
 
 def _policy(name: str, text: str) -> Policy:

@@ -70,3 +70,5 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
         click.echo(f"  Before that, {when}: {earlier['outcome']}. {earlier['reason']}")
     for warning in found["warnings"]:
         click.echo(f"  Warning: {warning['message']}")
+    if "next_page_token" in found:
+        click.echo("  It was decided on more often; 'deltaone/detect' has further pages.")

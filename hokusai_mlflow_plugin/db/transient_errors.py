@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 _CODES = frozenset(
     (
@@ -17,6 +17,28 @@ _CODES = frozenset(
 )
 # Where drivers put the code: psycopg, psycopg2, those of MariaDB and MySQL.
 _ATTRIBUTES = ("sqlstate", "pgcode", "errno")
+
+_READ_ONLY = frozenset(
+    (
+        "25006",  # PostgreSQL
+        1290,  # MySQL: the server runs with --read-only
+        1792,  # MySQL: the transaction is READ ONLY
+        1836,  # MySQL: read only mode
+        "attempt to write a readonly database",  # SQLite
+    )
+)
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether a database takes no writes: a standby, or one that was set so."""
+    return isinstance(error, DBAPIError) and not _READ_ONLY.isdisjoint(_codes(error.orig))
+
+
+def is_about_values(error: BaseException | None) -> bool:
+    """Whether a database could not take a value that it was given."""
+    return isinstance(error, (DataError, IntegrityError)) or (
+        isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    )
 
 
 def is_deadlock(error: BaseException | None) -> bool:

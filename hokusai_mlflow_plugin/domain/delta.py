@@ -25,6 +25,10 @@ class Outcome(str, Enum):
     COPY = "copy"
 
 
+SETS_HEAD = (Outcome.BASELINE.value, Outcome.ACHIEVED.value)
+"""Outcomes of the decisions that set a head."""
+
+
 class Evidence(str, Enum):
     """What the tracking server knows of a claimed value."""
 
@@ -72,7 +76,7 @@ class Verdict:
 
     @property
     def moves_head(self) -> bool:
-        return self.outcome in (Outcome.BASELINE, Outcome.ACHIEVED)
+        return self.outcome.value in SETS_HEAD
 
     @property
     def improvement_pp(self) -> str | None:

@@ -7,13 +7,13 @@ to R7, R10).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone import series_heads
-from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
+from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecisions
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead, Surroundings
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
@@ -168,7 +168,7 @@ class _Checked:
     tags: TokenTags | None
     """None where it is not tokenised."""
     head: SeriesHead | None
-    past: Sequence[PastDecision]
+    past: PastDecisions
 
 
 def _check(connection: Connection, settings: Settings, version: Version, write: Write) -> _Checked:
@@ -178,7 +178,7 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
         TagsRefused: They break one.
         TagsLocked: A reward rests on a tag that is written.
     """
-    past: Sequence[PastDecision] = ()
+    past = PastDecisions()
     if not write.created:
         # Not for a new version: it has no history, and asking would cost its creation a statement.
         past = tag_locks.unlocked_history(
@@ -232,14 +232,14 @@ def _unpaid(
     version: Version,
     write: Write,
     tags: TokenTags,
-    past: Sequence[PastDecision],
+    past: PastDecisions,
 ) -> str | None:
     """Why a version earns nothing whatever its series, or None."""
     if not settings.rewards:
         return unpaid.REWARDS_OFF
     if unpaid.is_past_the_plugin(version, write, tags, settings.catalogue):
         return unpaid.PAST_THE_PLUGIN
-    if any(each.series.workspace != version.id.workspace for each in past):
+    if past.elsewhere:
         return unpaid.MOVED
     return None
 

@@ -12,6 +12,10 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any, TypeVar
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
+
+from hokusai_mlflow_plugin.services.queries.pagination import VERSION
 from hokusai_mlflow_plugin.store.mlflow_compat.database import check_version_number
 
 BY_VERSION = (
@@ -36,14 +40,35 @@ def number_versions(store_class: C) -> C:
     return store_class
 
 
+def _number(name: Any, version: Any) -> int:
+    """A version as a number that its column can hold.
+
+    Raises:
+        MlflowException: It is no number, or one that no version has.
+    """
+    try:
+        check_version_number(version)
+        number = int(version)
+    except (TypeError, OverflowError):  # MLflow looks for a ValueError alone
+        raise MlflowException(
+            f"Parameter 'version' must be an integer, got {type(version).__name__}.",
+            error_code=INVALID_PARAMETER_VALUE,
+        ) from None
+    if number not in VERSION:
+        raise MlflowException(
+            f"Model Version (name={name}, version={number}) not found",
+            error_code=RESOURCE_DOES_NOT_EXIST,
+        )
+    return number
+
+
 def _numbered(method: Callable[..., Any]) -> Callable[..., Any]:
     parameters = signature(method)
 
     @functools.wraps(method)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         call = parameters.bind(*args, **kwargs)
-        check_version_number(call.arguments["version"])
-        call.arguments["version"] = int(call.arguments["version"])
+        call.arguments["version"] = _number(call.arguments.get("name"), call.arguments["version"])
         return method(*call.args, **call.kwargs)
 
     return wrapper

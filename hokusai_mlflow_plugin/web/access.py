@@ -10,6 +10,7 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Any
 
+from flask import Response
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
@@ -32,6 +33,14 @@ class Access:
     with its own authentication; each method is called inside the request, after the sender was
     authenticated.
     """
+
+    def challenge(self) -> Response | None:
+        """What to answer where nobody is authenticated; None where somebody is, or need not be.
+
+        Asked where a request was refused before authentication had its turn: the answer to who is
+        not authenticated is the same whatever else is wrong.
+        """
+        return None
 
     def is_admin(self) -> bool:
         """Whether the sender may see and do everything."""

@@ -81,7 +81,7 @@ def _note_paid_runs(connection: sa.Connection) -> None:
 
 def downgrade() -> None:
     migration_steps.drop_table("hokusai_paid_runs")
-    migration_steps.drop_index("hokusai_series", "ix_hokusai_series_token")
+    migration_steps.drop_index("ix_hokusai_series_token", "hokusai_series")
     migration_steps.drop_column("hokusai_decisions", "experiment_id")
     migration_steps.drop_column("hokusai_decisions", "threshold_pp")
     migration_steps.drop_column("hokusai_decisions", "unit")

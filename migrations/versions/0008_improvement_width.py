@@ -1,7 +1,7 @@
 """Improvements between values as far apart as the rules take them.
 
 Revision ID: 0008
-Revises: 0006
+Revises: 0007
 Create Date: 2026-11-26
 """
 
@@ -11,7 +11,7 @@ from hokusai_mlflow_plugin.db.schema import migration_steps
 from hokusai_mlflow_plugin.db.schema.types import exact_string
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -10,8 +10,12 @@ from plans.large_registry import COMPLETE, COMPLETE_TOKEN
 from plans.plans import Plan, plans_of
 from sqlalchemy import Connection, Engine
 
-from hokusai_mlflow_plugin.db.deltaone import past_decisions, past_values, series_heads
-from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecision
+from hokusai_mlflow_plugin.db.deltaone import (
+    decision_log,
+    past_decisions,
+    past_values,
+    series_heads,
+)
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_pages
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
@@ -32,6 +36,8 @@ LARGE = {
     *(set(metadata.tables) - {"hokusai_reward_ledgers"}),  # one row for each workspace
     "decided",
     "baseline",
+    "own_decision",
+    "achieved_over",
 } - {"hokusai_state"}
 
 WORKSPACE = "default"
@@ -39,7 +45,8 @@ MODEL = ModelId(WORKSPACE, COMPLETE)
 VERSION = VersionId(WORKSPACE, COMPLETE, 1)
 SERIES = SeriesId(WORKSPACE, COMPLETE_TOKEN, "f1_score")
 FIRST_DECISION = f"d-{COMPLETE}-1"
-TAKEN = PastDecision(SERIES, FIRST_DECISION, "baseline")
+CREATED = 1_700_000_000_000
+AS_FOUND = Version(VERSION, CREATED, None, None)
 
 ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "model-versions/list-by-token": (
@@ -68,8 +75,11 @@ INDEXED: Mapping[str, Call] = {
     "ix_hokusai_token_index_token": lambda c: token_pages.versions_of_token(
         c, WORKSPACE, COMPLETE_TOKEN, None, 11
     ),
-    "ix_hokusai_decisions_version": lambda c: index_rows.rename_model(c, MODEL, "other-name"),
-    "ix_hokusai_decisions_baseline": lambda c: past_decisions.is_measured_against(c, [TAKEN]),
+    "ix_hokusai_decisions_history": lambda c: decision_log.history(
+        c, VERSION, CREATED, (CREATED, "d"), 100
+    ),
+    "ix_hokusai_decisions_outcome": lambda c: past_decisions.past_decisions(c, AS_FOUND),
+    "ix_hokusai_decisions_baseline": lambda c: past_decisions.past_decisions(c, AS_FOUND),
     "uq_hokusai_reward_events_event_id": lambda c: delivery_queue.replay(
         c, WORKSPACE, f"event-{COMPLETE}", 0
     ),
@@ -98,10 +108,7 @@ WRITES: Mapping[str, Call] = {
     "moving a head": lambda c: series_heads.move_head(
         c, SERIES, FIRST_DECISION, "1", "d", earned=False
     ),
-    "locking tags": lambda c: (
-        past_decisions.decisions_on(c, Version(VERSION, 0, None, None)),
-        past_decisions.is_measured_against(c, [TAKEN]),
-    ),
+    "locking tags": lambda c: past_decisions.past_decisions(c, AS_FOUND),
     "beginning a series": lambda c: past_values.read_undecided(c, SERIES),
     "claiming a delivery": lambda c: delivery_queue.claim_next(
         c, 2_000_000_000_000, 2_000_000_060_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,12 +19,14 @@ from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate
 from hokusai_mlflow_plugin.web.access import Access
+from hokusai_mlflow_plugin.web.api import parameters as of_routes
 from hokusai_mlflow_plugin.web.api.answers.common import DirectionName
 from hokusai_mlflow_plugin.web.api.answers.policy import TagsValidated
 from hokusai_mlflow_plugin.web.api.answers.versions import OutcomeName
 from hokusai_mlflow_plugin.web.api.blueprint import Server as Wiring
 from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint, rules
 from hokusai_mlflow_plugin.web.api.contract import openapi
+from hokusai_mlflow_plugin.web.api.parameters import Parameters
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 
 PREFIXES = (PREFIX, AJAX_PREFIX)
@@ -192,3 +195,18 @@ def test_get_route_refuses_a_body(sqlite_server: Server) -> None:
     status, _headers, body = sqlite_server.raw("GET", f"{PREFIX}tokens/list", b'{"prefix": "IMG"}')
     assert status == 400
     assert "not in a body" in error_of(body)["message"]
+
+
+@pytest.mark.parametrize("parameters", [of_routes.GetLineage, of_routes.Detect])
+def test_a_name_with_a_nul_is_not_valid_by_the_schema(parameters: type[Parameters]) -> None:
+    """What no database can store is refused by the schema, too, and not by the server alone."""
+    pattern = parameters.model_json_schema()["properties"]["name"]["pattern"]
+    assert re.search(pattern, "a name")
+    assert not re.search(pattern, "a\0name")
+    assert not re.search(pattern, "\0")
+
+
+def test_an_empty_page_token_is_the_first_page(sqlite_server: Server) -> None:
+    """As the description says."""
+    first = sqlite_server.ask("tokens/list", max_results=1).json()
+    assert sqlite_server.ask("tokens/list", max_results=1, page_token="").json() == first

@@ -10,9 +10,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from support.registry import create_version, token_tags
 
-from hokusai_mlflow_plugin.services.queries import (
-    deltaone,
-)
+from hokusai_mlflow_plugin.services.queries import deltaone, reward_events
 from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
@@ -155,3 +153,63 @@ def test_other_spelling_of_a_name_is_no_way_around(crowded: Any) -> None:
     for question in (get_lineage, deltaone.detect):
         with pytest.raises(MlflowException, match="not found"):
             crowded.ask(question, MODELS[0].upper(), visible=visible)
+
+
+def test_a_renamed_model_keeps_its_events(crowded: Any) -> None:
+    """Who may read a model sees the event that it earned under an earlier name, and no one else:
+    neither who may read another model that took the name, nor who may read the old name alone.
+    """
+    create_version(crowded, "winner", token_tags(hokusai_token_id="ODD-1", benchmark_value="0.90"))
+    event = crowded.ask(list_events)["reward_events"][-1]
+    loser = event["data"]["baseline"]["name"]
+    crowded.rename_registered_model("winner", "renamed")
+    crowded.rename_registered_model(loser, "beaten")
+    create_version(crowded, "winner", tags={})
+    for readable, expected in (
+        ({"renamed", "beaten"}, [event]),
+        ({"winner", "beaten"}, []),
+        ({"renamed", loser}, []),
+        ({"winner", loser}, []),
+    ):
+        visible = Visible(readable.__contains__)
+        found = crowded.ask(list_events, event["sequence"] - 1, visible=visible)
+        assert found["reward_events"] == expected
+
+
+def test_a_feed_of_unreadable_events_ends_early(
+    crowded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request looks at so many events and says where to go on; followed, nothing is missed."""
+    for number in range(3, 9):
+        tags = token_tags(hokusai_token_id="ODD-1", benchmark_value=f"0.{number}")
+        create_version(crowded, MODELS[3] if number > 6 else MODELS[1], tags)
+    everything = crowded.ask(list_events)["reward_events"]
+    monkeypatch.setattr(reward_events, "MAX_SCANNED", 2)
+    visible = Visible({MODELS[3]}.__contains__)
+    after, found, answers = 0, [], []
+    while True:
+        answer = crowded.ask(list_events, after, max_results=1, visible=visible)
+        answers.append(answer)
+        found += answer["reward_events"]
+        if "next_after" in answer:
+            after = answer["next_after"]
+        elif len(answer["reward_events"]) == 1:
+            after = answer["reward_events"][-1]["sequence"]
+        else:
+            break
+    names = [(each["data"]["name"], each["data"]["baseline"]["name"]) for each in everything]
+    readable = [e for e, own in zip(everything, names, strict=True) if set(own) == {MODELS[3]}]
+    assert found == readable
+    assert len(readable) == 1
+    assert "next_after" in answers[0]
+    assert len(answers) > len(everything) // 2
+
+
+def test_who_may_read_everything_is_never_stopped(
+    crowded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For administrators the feed is as ever: after N, without gaps."""
+    monkeypatch.setattr(reward_events, "MAX_SCANNED", 1)
+    answer = crowded.ask(list_events)
+    assert len(answer["reward_events"]) > 1
+    assert set(answer) == {"reward_events"}

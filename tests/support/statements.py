@@ -23,3 +23,19 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         yield sent
     finally:
         event.remove(engine, "before_cursor_execute", collect)
+
+
+@contextmanager
+def sent_parameters(engine: Engine) -> Iterator[list[int]]:
+    """Collect how many parameters each statement has that the block sends."""
+    sent: list[int] = []
+
+    def collect(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.startswith("PRAGMA"):
+            sent.append(len(parameters))
+
+    event.listen(engine, "before_cursor_execute", collect)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", collect)

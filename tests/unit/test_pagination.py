@@ -13,7 +13,7 @@ from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 from hokusai_mlflow_plugin.services.queries import pagination
 
 QUESTION = ("list-by-token", "IMG-001")
-TYPES = (int, str, int)
+KINDS = (pagination.MILLISECONDS, str, pagination.VERSION)
 
 
 def forged(content: object) -> str:
@@ -32,14 +32,14 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 def test_position_comes_back(position, question):
     """Whatever position a page ended at is found again, and the token fits into a URL."""
     token = pagination.encode(question, position)
-    assert pagination.decode(token, question, TYPES) == list(position)
+    assert pagination.decode(token, question, KINDS) == list(position)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
 
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_no_token(token):
     """Without a token the first page is meant."""
-    assert pagination.decode(token, QUESTION, TYPES) is None
+    assert pagination.decode(token, QUESTION, KINDS) is None
 
 
 def test_token_of_another_question():
@@ -47,7 +47,7 @@ def test_token_of_another_question():
     token = pagination.encode(QUESTION, (1, "a", 1))
     for question in (("list-by-token", "IMG-002"), ("lineage", "IMG-001"), ()):
         with pytest.raises(InvalidRequest, match="page_token"):
-            pagination.decode(token, question, TYPES)
+            pagination.decode(token, question, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,8 @@ def test_token_of_another_question():
         forged([list(QUESTION), [-1, "a", 1]]),
         forged([list(QUESTION), [2**63, "a", 1]]),
         forged([list(QUESTION), [10**400, "a", 1]]),
+        forged([list(QUESTION), [1, "a", 2**31]]),
+        forged([list(QUESTION), [1, "a", 2**63 - 1]]),
         forged([list(QUESTION), [float("nan"), "a", 1]]),
         forged([list(QUESTION), [1, "\ud800", 1]]),
         forged([list(QUESTION), [1, "\0", 1]]),
@@ -87,19 +89,19 @@ def test_token_of_another_question():
         100_000 * "A",
         base64.b64encode(b"[" + 3000 * b"9" + b"]").decode(),
     ],
-    ids=range(33),
+    ids=range(35),
 )
 def test_forged_token(token):
     """Whatever this registry did not give out is a wrong request, and never a crash."""
     with pytest.raises(InvalidRequest, match="page_token"):
-        pagination.decode(token, QUESTION, TYPES)
+        pagination.decode(token, QUESTION, KINDS)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda b: base64.b64encode(b).decode()))
 def test_any_text(token):
     """No text crashes the server."""
     try:
-        assert pagination.decode(token, QUESTION, TYPES) is None
+        assert pagination.decode(token, QUESTION, KINDS) is None
         assert token == ""
     except InvalidRequest:
         pass

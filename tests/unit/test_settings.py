@@ -23,6 +23,30 @@ def test_other_variables_are_not_looked_at():
     assert read_settings(environ) == read_settings({})
 
 
+@pytest.mark.parametrize("service", ["HOKUSAI", "HOKUSAI_MLFLOW", "HOKUSAI_POLICY"])
+def test_variables_of_a_kubernetes_service_are_passed_over(service):
+    """Kubernetes sets these for a Service called ``hokusai``, whatever is in them."""
+    environ = {
+        f"{service}_SERVICE_HOST": "10.0.0.7",
+        f"{service}_SERVICE_PORT": "5000",
+        f"{service}_SERVICE_PORT_HTTP": "5000",
+        f"{service}_PORT": "tcp://10.0.0.7:5000",
+        f"{service}_PORT_5000_TCP": "tcp://10.0.0.7:5000",
+        f"{service}_PORT_5000_TCP_PROTO": "tcp",
+        f"{service}_PORT_5000_TCP_PORT": "5000",
+        f"{service}_PORT_5000_TCP_ADDR": "10.0.0.7",
+        f"{service}_PORT_53_UDP": "udp://10.0.0.7:53",
+    }
+    assert read_settings(environ) == read_settings({})
+
+
+@pytest.mark.parametrize("name", ["HOKUSAI_PORTS", "HOKUSAI_PORT_X", "HOKUSAI_SERVICE", "HOKUSAI_"])
+def test_what_only_looks_like_a_service_is_unknown(name):
+    """Nothing else is passed over."""
+    with pytest.raises(SettingsError, match="Unknown setting"):
+        read_settings({name: "x"})
+
+
 @pytest.mark.parametrize("policy", [policy.value for policy in Policy])
 def test_policy(policy):
     """Each policy is named by its value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy import Connection, RowMapping, and_, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
 from hokusai_mlflow_plugin.db.keys import VersionId
@@ -65,9 +65,16 @@ def with_baselines(source: FromClause) -> FromClause:
 
 
 def history(
-    connection: Connection, version: VersionId, creation_time_ms: int
+    connection: Connection,
+    version: VersionId,
+    creation_time_ms: int,
+    before: tuple[int, str] | None,
+    limit: int,
 ) -> Sequence[RowMapping]:
-    """Every decision on a version, newest first."""
+    """Decisions on a version, newest first, after the one with the key ``before``.
+
+    The order is by time and id, both descending; ``before`` is such a pair.
+    """
     query = (
         select(*DECISION_COLUMNS)
         .select_from(with_baselines(decided))
@@ -77,8 +84,16 @@ def history(
             decided.c.version == version.version,
             decided.c.creation_time == creation_time_ms,
         )
-        .order_by(decided.c.decided_time.desc(), decided.c.decision_id)
+        .order_by(decided.c.decided_time.desc(), decided.c.decision_id.desc())
+        .limit(limit)
     )
+    if before is not None:
+        time_ms, decision_id = before
+        # The first column is bounded on its own: MySQL takes no index range from the rest.
+        query = query.where(
+            decided.c.decided_time <= time_ms,
+            or_(decided.c.decided_time < time_ms, decided.c.decision_id < decision_id),
+        )
     return connection.execute(query).mappings().all()
 
 

@@ -6,62 +6,66 @@ index where another program wrote the tags, and MLflow moves versions to another
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, select
 
 from hokusai_mlflow_plugin.db.index.live_versions import Version
-from hokusai_mlflow_plugin.db.keys import SeriesId
 from hokusai_mlflow_plugin.db.schema.tables import decisions, ledgers
-from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai_mlflow_plugin.domain.delta import SETS_HEAD, Outcome
 
 
 @dataclass(frozen=True)
-class PastDecision:
-    """A decision that was taken on a version."""
+class PastDecisions:
+    """What every decision on a version comes to, those of workspaces it was moved from included."""
 
-    series: SeriesId
-    decision_id: str
-    outcome: str
+    any: bool = False
+    elsewhere: bool = False
+    """Whether one was taken in another workspace."""
+    achieved: bool = False
+    measured_against: bool = False
+    """Whether a DeltaOne was measured against one of them."""
 
 
-def decisions_on(connection: Connection, version: Version) -> Sequence[PastDecision]:
-    """Every decision on a version, also those of a workspace that it was moved from.
+def past_decisions(connection: Connection, version: Version) -> PastDecisions:
+    """What is on record about a version; two statements, however often it was amended.
 
     Of the other workspaces those are asked that have a ledger: elsewhere nothing was rewarded.
     """
-    workspaces = {version.id.workspace, *connection.scalars(select(ledgers.c.workspace))}
-    rows = connection.execute(
-        select(
-            decisions.c.workspace,
-            decisions.c.token_id,
-            decisions.c.benchmark_metric,
-            decisions.c.decision_id,
-            decisions.c.outcome,
-        ).where(
-            decisions.c.workspace.in_(sorted(workspaces)),
-            decisions.c.name == version.id.name,
-            decisions.c.version == version.id.version,
-            decisions.c.creation_time == version.creation_time_ms,
-        )
-    )
-    return [
-        PastDecision(SeriesId(workspace, token_id, metric), decision_id, outcome)
-        for workspace, token_id, metric, decision_id, outcome in rows
-    ]
+    own = version.id.workspace
+    given = {
+        "own_workspace": own,
+        "workspaces": sorted({own, *connection.scalars(_WITH_LEDGER)}),
+        "of_name": version.id.name,
+        "of_version": version.id.version,
+        "of_creation_time": version.creation_time_ms,
+    }
+    return PastDecisions(*map(bool, connection.execute(_ON_RECORD, given).one()))
 
 
-def is_measured_against(connection: Connection, taken: Sequence[PastDecision]) -> bool:
-    """Whether a DeltaOne was measured against one of these decisions."""
-    against = [
-        and_(
-            decisions.c.workspace == each.series.workspace,
-            decisions.c.baseline_decision_id == each.decision_id,
-        )
-        for each in taken
-    ]
-    query = select(decisions.c.decision_id).where(
-        decisions.c.outcome == Outcome.ACHIEVED.value, or_(*against)
-    )
-    return bool(taken) and connection.scalars(query.limit(1)).first() is not None
+def _exists(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    """1 where a decision on the version is so; SQL Server selects no truth values."""
+    return case((exists().where(_OF_VERSION, *conditions), 1), else_=0)
+
+
+_WITH_LEDGER = select(ledgers.c.workspace)
+_ACHIEVED = Outcome.ACHIEVED.value
+_OF_VERSION = and_(
+    decisions.c.workspace.in_(bindparam("workspaces", expanding=True)),
+    decisions.c.name == bindparam("of_name"),
+    decisions.c.version == bindparam("of_version"),
+    decisions.c.creation_time == bindparam("of_creation_time"),
+)
+_over = decisions.alias("achieved_over")
+_IS_MEASURED_AGAINST = exists().where(
+    _over.c.workspace == decisions.c.workspace,
+    _over.c.baseline_decision_id == decisions.c.decision_id,
+    _over.c.outcome == _ACHIEVED,
+)
+_ON_RECORD = select(
+    _exists(),
+    _exists(decisions.c.workspace != bindparam("own_workspace")),
+    _exists(decisions.c.outcome == _ACHIEVED),
+    # Only what set a head can be measured against: few rows of many.
+    _exists(decisions.c.outcome.in_(SETS_HEAD), _IS_MEASURED_AGAINST),
+)

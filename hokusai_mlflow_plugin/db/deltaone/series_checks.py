@@ -26,7 +26,7 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
     series,
 )
-from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai_mlflow_plugin.domain.delta import SETS_HEAD
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
 
 _FETCH = 5_000
@@ -34,9 +34,7 @@ _FETCH = 5_000
 SeriesKey = tuple[str, str]
 """Token and metric."""
 
-_SETS_HEAD = (Outcome.BASELINE.value, Outcome.ACHIEVED.value)
-
-_IS_HEAD = decisions.c.outcome.in_(_SETS_HEAD)
+_IS_HEAD = decisions.c.outcome.in_(SETS_HEAD)
 _IN_SERIES = and_(
     series.c.workspace == decisions.c.workspace,
     series.c.token_id == decisions.c.token_id,
@@ -203,7 +201,7 @@ def _measured_against(head: Any) -> ColumnElement[bool]:
         head.c.decision_id == decisions.c.baseline_decision_id,
         head.c.token_id == decisions.c.token_id,
         head.c.benchmark_metric == decisions.c.benchmark_metric,
-        head.c.outcome.in_(_SETS_HEAD),
+        head.c.outcome.in_(SETS_HEAD),
     )
 
 

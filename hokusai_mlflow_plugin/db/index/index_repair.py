@@ -18,6 +18,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import registered_models
 from hokusai_mlflow_plugin.db.schema.tables import decisions, token_index
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 
+_FETCH = 1_000
 _COLUMNS = [each.name for each in token_index.columns]
 _ARRAYS = (
     func.unnest(*(bindparam(each.name, type_=ARRAY(each.type)) for each in token_index.columns))
@@ -116,9 +117,11 @@ def read_last_decisions(connection: Connection, span: Span) -> Mapping[Position,
         )
         .where(*inside(connection, decisions, span))
         .order_by(table.name, table.version, table.decided_time)
+        .execution_options(yield_per=_FETCH)
     )
     found: dict[Position, list[Decided]] = {}
-    # MySQL puts names together that differ in case, and their rows may alternate.
+    # MySQL puts names together that differ in case, and their rows may alternate. One version's
+    # history at a time: there is never more than one in memory.
     for position, history in groupby(rows, lambda row: (row.name, row.version)):
         taken = [Decided(*row[2:]) for row in history]
         superseded = {each.supersedes for each in taken}

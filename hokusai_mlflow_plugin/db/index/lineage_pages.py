@@ -5,7 +5,7 @@ Source: R12.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -91,18 +91,19 @@ def tags_by_key(
 
 def live_versions(
     connection: Connection, workspace: str, keys: Collection[VersionKey]
-) -> frozenset[VersionKey]:
-    """Those of the versions that exist and are not deleted, tokenised or not."""
+) -> Mapping[VersionKey, int]:
+    """Those of the versions that are live, tokenised or not, and when they were made (ms)."""
     if not keys:
-        return frozenset()
+        return {}
+    created = func.coalesce(model_versions.c.creation_time, 0)
     rows = connection.execute(
-        select(own_name(model_versions), model_versions.c.version).where(
+        select(own_name(model_versions), model_versions.c.version, created).where(
             model_versions.c.workspace == workspace,
             _is_one_of(model_versions, keys),
             LIVE,
         )
     )
-    return frozenset(VersionKey(name, version) for name, version in rows)
+    return {VersionKey(name, version): created_ms for name, version, created_ms in rows}
 
 
 def _is_one_of(table: Table, keys: Collection[VersionKey]) -> ColumnElement[bool]:

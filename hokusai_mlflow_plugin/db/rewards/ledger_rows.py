@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, and_, select
 
-from hokusai_mlflow_plugin.db.schema.tables import deliveries, ledgers, reward_events, state
+from hokusai_mlflow_plugin.db.schema.tables import (
+    decisions,
+    deliveries,
+    ledgers,
+    reward_events,
+    state,
+)
 from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
 LEDGER_MARK = "ledger"
 """What ``hokusai_state`` says under the id of each ledger that was ever begun."""
+
+_own, _against = decisions.alias("decided"), decisions.alias("baseline")
 
 
 @dataclass(frozen=True)
@@ -93,4 +101,58 @@ def read_events(
     )
     if token_id is not None:
         query = query.where(reward_events.c.token_id == token_id)
+    return connection.execute(query).mappings().all()
+
+
+def read_models_of_events(
+    connection: Connection, workspace: str, after: int, limit: int, token_id: str | None = None
+) -> Sequence[RowMapping]:
+    """What events are about, in the order of their sequence, after a sequence number.
+
+    Shape: ``sequence``, and the names that the model of each, and the model that it was measured
+    against, have now. A rename moves the decisions; an event keeps the names of its time.
+    """
+    query = (
+        select(
+            reward_events.c.sequence,
+            _own.c.name.label("name"),
+            _against.c.name.label("baseline_name"),
+        )
+        .select_from(
+            reward_events.outerjoin(
+                _own,
+                and_(
+                    _own.c.workspace == reward_events.c.workspace,
+                    _own.c.decision_id == reward_events.c.decision_id,
+                ),
+            ).outerjoin(
+                _against,
+                and_(
+                    _against.c.workspace == _own.c.workspace,
+                    _against.c.decision_id == _own.c.baseline_decision_id,
+                ),
+            )
+        )
+        .where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
+        .order_by(reward_events.c.sequence)
+        .limit(limit)
+    )
+    if token_id is not None:
+        query = query.where(reward_events.c.token_id == token_id)
+    return connection.execute(query).mappings().all()
+
+
+def read_events_at(
+    connection: Connection, workspace: str, sequences: Collection[int]
+) -> Sequence[RowMapping]:
+    """The events with these sequence numbers, in order."""
+    if not sequences:
+        return ()
+    query = (
+        select(reward_events)
+        .where(
+            reward_events.c.workspace == workspace, reward_events.c.sequence.in_(sorted(sequences))
+        )
+        .order_by(reward_events.c.sequence)
+    )
     return connection.execute(query).mappings().all()

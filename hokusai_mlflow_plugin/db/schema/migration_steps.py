@@ -25,20 +25,20 @@ def create_table(name: str, *items: SchemaItem) -> None:
 
 def create_index(name: str, table: str, columns: Sequence[str], *, unique: bool = False) -> None:
     """Create an index on columns of a table, unless the table has one of that name."""
-    if name not in {index["name"] for index in _found().get_indexes(table)}:
+    if name not in _indexes(table):
         op.create_index(name, table, columns, unique=unique)
+
+
+def drop_index(name: str, table: str) -> None:
+    """Drop an index of a table, if the table has one of that name."""
+    if name in _indexes(table):
+        op.drop_index(name, table)
 
 
 def add_column(table: str, column: Column[Any]) -> None:
     """Add a column to a table, unless the table has one of that name."""
     if column.name not in _columns(table):
         op.add_column(table, column)
-
-
-def drop_index(table: str, name: str) -> None:
-    """Drop an index, if the table has one of that name."""
-    if name in {index["name"] for index in _found().get_indexes(table)}:
-        op.drop_index(name, table_name=table)
 
 
 def resize_column(table: str, name: str, before: TypeEngine[str], after: TypeEngine[str]) -> None:
@@ -58,6 +58,10 @@ def drop_column(table: str, name: str) -> None:
     if name in _columns(table):
         with op.batch_alter_table(table) as batch:
             batch.drop_column(name)
+
+
+def _indexes(table: str) -> set[str | None]:
+    return {index["name"] for index in _found().get_indexes(table)}
 
 
 def _columns(table: str) -> set[str]:

@@ -101,8 +101,23 @@ decisions = Table(
     _seal(),
 )
 
-# A rename moves the decisions of a model's versions.
-Index("ix_hokusai_decisions_version", decisions.c.workspace, decisions.c.name, decisions.c.version)
+# Pages of what was decided on a version; a rename moves the decisions of a model's versions.
+Index(
+    "ix_hokusai_decisions_history",
+    decisions.c.workspace,
+    decisions.c.name,
+    decisions.c.version,
+    decisions.c.decided_time,
+    decisions.c.decision_id,
+)
+# Whether a version achieved DeltaOne or set a head, however often it was amended (R10).
+Index(
+    "ix_hokusai_decisions_outcome",
+    decisions.c.workspace,
+    decisions.c.name,
+    decisions.c.version,
+    decisions.c.outcome,
+)
 # Whether a DeltaOne was measured against a decision, which locks its version's tags (R10).
 Index("ix_hokusai_decisions_baseline", decisions.c.workspace, decisions.c.baseline_decision_id)
 

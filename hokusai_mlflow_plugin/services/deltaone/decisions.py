@@ -211,6 +211,8 @@ def _copy_of(
     found = live_versions.read_version(connection, key)
     if key == version.id or found is None or found.indexed is None:
         return None
+    if found.creation_time_ms > version.creation_time_ms:
+        return None  # a source keeps the name of its time, which another model has taken since
     same = (
         found.indexed.token_id == tags.token_id
         and catalogue.canonical(found.indexed.benchmark_metric) == tags.benchmark_metric

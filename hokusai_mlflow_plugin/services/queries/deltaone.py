@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -14,6 +15,14 @@ from hokusai_mlflow_plugin.domain.errors import InvalidRequest, ModelNotFound
 from hokusai_mlflow_plugin.domain.lineage import PREVIOUS_VERSION_TAG
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Catalogue
 from hokusai_mlflow_plugin.domain.tags import RULED_TAGS, Context
+from hokusai_mlflow_plugin.services.queries import pagination
+from hokusai_mlflow_plugin.services.queries.pagination import (
+    DEFAULT_MAX_RESULTS,
+    MILLISECONDS,
+    VERSION,
+    require_in,
+    require_max_results,
+)
 from hokusai_mlflow_plugin.services.queries.tag_warnings import find_warnings
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
@@ -27,6 +36,8 @@ def detect(
     workspace: str,
     name: str,
     version: int | None = None,
+    max_results: int = DEFAULT_MAX_RESULTS,
+    page_token: str | None = None,
     visible: Visible = EVERYTHING,
     metrics: Catalogue = BUILT_IN,
 ) -> Json:
@@ -34,43 +45,50 @@ def detect(
 
     Shape: ``name``, ``version`` (null where the model has no tokenised version), ``achieved``,
     ``decision`` (null for a version from before the plugin), ``history``: superseded decisions on
-    the same version, newest first; ``warnings``, as ``tags/validate`` has them (R15).
+    the same version, newest first; ``next_page_token`` where there are more of those;
+    ``warnings``, as ``tags/validate`` has them (R15).
 
     Args:
         connection: A connection to the registry's database.
         workspace: The asker's workspace.
         name: Name of the registered model.
         version: A version of it; by default the latest tokenised one.
+        max_results: How many superseded decisions at most, 1 to 1000.
+        page_token: Goes on with the history of the version that the page before was about.
         visible: The models that the asker may read.
         metrics: The metric catalogue, for the warnings.
 
     Raises:
-        InvalidRequest: The version is not a live tokenised version of the model.
+        InvalidRequest: The version is not a live tokenised version of the model, or a parameter
+            cannot be used.
         ModelNotFound: No registered model has this name.
     """
+    require_max_results(max_results)
+    if version is not None:
+        require_in(VERSION, "version", version)
     model = ModelId(workspace, name)
-    row = token_pages.decided_version(connection, model, version)
+    question = ("deltaone", name, "" if version is None else str(version))
+    position = pagination.decode(page_token, question, (VERSION, MILLISECONDS, str))
+    wanted = version if position is None else int(position[0])
+    row = token_pages.decided_version(connection, model, wanted)
     stored = row["name"] if row else token_pages.stored_name(connection, model)
     if stored is None or stored not in visible:
         raise ModelNotFound(name)
     if row is None:
-        if version is not None:
-            raise InvalidRequest(f"Version {version} of this model is not a tokenised version.")
+        if wanted is not None:
+            raise InvalidRequest(f"Version {wanted} of this model is not a tokenised version.")
         nothing: Json = {"version": None, "achieved": False, "decision": None}
         return {"name": stored, **nothing, "history": [], "warnings": []}
     decision = decision_json(row, visible)
+    before = None if position is None else (int(position[1]), str(position[2]))
     key = VersionId(workspace, row["name"], row["version"])
-    past = decision_log.history(connection, key, row["creation_time"])
-    return {
+    page, is_last = _superseded(connection, workspace, row, before, max_results)
+    answer: Json = {
         "name": row["name"],
         "version": str(row["version"]),
         "achieved": decision is not None and decision["outcome"] == Outcome.ACHIEVED.value,
         "decision": decision,
-        "history": [
-            decision_json(each, visible)
-            for each in past
-            if each["decision_id"] != row["decision_id"]
-        ],
+        "history": [decision_json(each, visible) for each in page],
         "warnings": find_warnings(
             connection,
             live_versions.read_tags(connection, key, _WARNED_OF),
@@ -80,6 +98,25 @@ def detect(
             before=key.version,
         ),
     }
+    if not is_last:
+        last = row["version"], page[-1]["decision_time"], page[-1]["decision_id"]
+        answer["next_page_token"] = pagination.encode(question, last)
+    return answer
+
+
+def _superseded(
+    connection: Connection,
+    workspace: str,
+    row: RowMapping,
+    before: tuple[int, str] | None,
+    count: int,
+) -> tuple[Sequence[RowMapping], bool]:
+    """A page of the decisions on a version but for that in force, and whether it is the last."""
+    key = VersionId(workspace, row["name"], row["version"])
+    # One more for the page after it, and one for the decision in force.
+    found = decision_log.history(connection, key, row["creation_time"], before, count + 2)
+    past = [each for each in found if each["decision_id"] != row["decision_id"]]
+    return past[:count], len(past) <= count
 
 
 def decision_json(row: RowMapping, visible: Visible) -> Json | None:

@@ -10,6 +10,7 @@ from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.services.queries import pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
+    VERSION,
     require_max_results,
 )
 
@@ -32,7 +33,7 @@ def list_findings(
     """
     require_max_results(max_results)
     question = ("policy",)
-    position = pagination.decode(page_token, question, (str, int))
+    position = pagination.decode(page_token, question, (str, VERSION))
     after = ("", 0) if position is None else (str(position[0]), int(position[1]))
     rows = finding_rows.read_findings(connection, workspace, after, max_results + 1)
     page = rows[:max_results]

@@ -15,6 +15,7 @@ from hokusai_mlflow_plugin.domain.errors import (
 from hokusai_mlflow_plugin.services.queries import lineage_items, pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
+    VERSION,
     require_max_results,
 )
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
@@ -44,7 +45,7 @@ def get_lineage(
     require_max_results(max_results)
     model = ModelId(workspace, name)
     question = ("lineage", name)
-    position = pagination.decode(page_token, question, (int,))
+    position = pagination.decode(page_token, question, (VERSION,))
     after = 0 if position is None else int(position[0])
     # One more than asked for: whether it comes tells if there is a next page, without counting.
     rows = lineage_pages.lineage_page(connection, model, after, max_results + 1)

@@ -45,14 +45,16 @@ def items(
     previous = {named_previous(tags.get(key, {}), key) for key in origins}
     named = {key for key in (*previous, *origins.values()) if key and key.name in visible}
     live = lineage_pages.live_versions(connection, workspace, named)
-    if respelt := _found_under_other_names(connection, workspace, named - live):
+    if respelt := _found_under_other_names(connection, workspace, named - live.keys()):
         visible_ones = {stored for stored in respelt.values() if stored.name in visible}
-        live |= lineage_pages.live_versions(connection, workspace, visible_ones)
+        live = {**live, **lineage_pages.live_versions(connection, workspace, visible_ones)}
         origins = {key: respelt.get(origin, origin) for key, origin in origins.items() if origin}
     found = []
     for row, preceding in rows:
         key = key_of(row)
-        parent = parent_of(key, tags.get(key, {}), origins.get(key), preceding, live)
+        # A source keeps the name of its time: what was made since then has only taken it.
+        older = frozenset(each for each in live if live[each] <= (row["creation_time"] or 0))
+        parent = parent_of(key, tags.get(key, {}), origins.get(key), preceding, older)
         found.append(
             {
                 "model_version": model_version(row, tags),

@@ -12,6 +12,16 @@ from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 DEFAULT_MAX_RESULTS = 100
 MAX_RESULTS = 1000
 
+VERSION = range(2**31)
+"""A version number, as its column holds it."""
+MILLISECONDS = range(2**63)
+"""A time, likewise."""
+SEQUENCE = range(2**63)
+"""The number of a reward event, likewise."""
+
+Kind = range | type[str]
+"""What a part of a position is: a text, or a number that its column can hold."""
+
 _MAX_LENGTH = 4096
 
 
@@ -22,14 +32,14 @@ def encode(question: Sequence[str], position: Sequence[int | str]) -> str:
 
 
 def decode(
-    token: str | None, question: Sequence[str], types: tuple[type, ...]
+    token: str | None, question: Sequence[str], kinds: Sequence[Kind]
 ) -> list[int | str] | None:
     """The position in a page token, or None where there is no token.
 
     Args:
         token: The token as a client sent it.
         question: What the page must belong to.
-        types: The type of each part of the position.
+        kinds: What each part of the position is.
 
     Raises:
         InvalidRequest: The token was not made by this registry for this question.
@@ -40,9 +50,9 @@ def decode(
         if len(token) > _MAX_LENGTH:
             raise ValueError("too long")
         asked, position = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        if asked != list(question) or [type(part) for part in position] != list(types):
+        if asked != list(question) or len(position) != len(kinds):
             raise ValueError("made for another question")
-        if not all(_storable(part) for part in position):
+        if not all(map(_is_storable, position, kinds)):
             raise ValueError("out of range")
     except (ValueError, TypeError, RecursionError, binascii.Error):
         raise InvalidRequest(
@@ -64,8 +74,23 @@ def require_max_results(max_results: int) -> None:
         )
 
 
-def _storable(part: int | str) -> bool:
-    """Whether every database takes the value: a forged token may hold anything."""
-    if isinstance(part, int):
-        return 0 <= part < 2**63
+def require_in(kind: range, parameter: str, number: int) -> None:
+    """Refuse a number that no column of its kind can hold.
+
+    Raises:
+        InvalidRequest: It is.
+    """
+    if number not in kind:
+        raise InvalidRequest(
+            f"Parameter {parameter} is {number}; use a whole number from 0 to {kind[-1]}."
+        )
+
+
+def _is_storable(part: object, kind: Kind) -> bool:
+    """Whether a column of its kind takes the value: a forged token may hold anything."""
+    if isinstance(kind, range):
+        # PostgreSQL refuses a number that its column cannot hold, also in a comparison.
+        return type(part) is int and part in kind
+    if not isinstance(part, str):
+        return False
     return "\0" not in part and not any("\ud800" <= character <= "\udfff" for character in part)

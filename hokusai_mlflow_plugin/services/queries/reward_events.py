@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import check_token_id
-from hokusai_mlflow_plugin.services import visibility
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
+    SEQUENCE,
+    require_in,
     require_max_results,
 )
 from hokusai_mlflow_plugin.services.rewards.improvements import is_visible
@@ -19,6 +20,9 @@ from hokusai_mlflow_plugin.services.rewards.ledger import event_of
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
+
+MAX_SCANNED = 10_000
+"""Events that one request looks at, for an asker who may not read all of them."""
 
 
 def list_events(
@@ -32,8 +36,9 @@ def list_events(
     """Reward events in commit order.
 
     The sequence of a workspace has no gaps: whoever has read up to N asks for what comes after N
-    and misses nothing. Shape: ``reward_events``. An event is hashed whole, so it is shown whole to
-    who may read both models that it names, or not at all.
+    and misses nothing. Shape: ``reward_events``; ``next_after`` where the answer ends early: so
+    many events follow that the asker may not read that it stopped looking there. An event is hashed
+    whole, so it is shown whole to who may read both models that it is about, or not at all.
 
     Args:
         connection: A connection to the registry's database.
@@ -47,18 +52,16 @@ def list_events(
         InvalidRequest: A parameter cannot be used.
     """
     require_max_results(max_results)
-    if not 0 <= after < 2**63:
-        raise InvalidRequest(f"Parameter after is {after}; use a sequence number, 0 or more.")
+    require_in(SEQUENCE, "after", after)
     if token_id is not None and (violation := check_token_id(token_id)):
         raise InvalidRequest(violation.message)
-    events = visibility.fill(
-        lambda start, count: [
-            event_of(row)
-            for row in ledger_rows.read_events(connection, workspace, start, count, token_id)
-        ],
-        lambda event: int(event["sequence"]),
-        after,
-        max_results,
-        lambda event: visible.all or is_visible(event, visible),
-    )
-    return {"reward_events": events}
+    if visible.all:
+        rows = ledger_rows.read_events(connection, workspace, after, max_results, token_id)
+        return {"reward_events": [event_of(row) for row in rows]}
+    scanned = ledger_rows.read_models_of_events(connection, workspace, after, MAX_SCANNED, token_id)
+    found = [row["sequence"] for row in scanned if is_visible(row, visible)][:max_results]
+    rows = ledger_rows.read_events_at(connection, workspace, found)
+    answer: Json = {"reward_events": [event_of(row) for row in rows]}
+    if len(found) < max_results and len(scanned) == MAX_SCANNED:
+        answer["next_after"] = scanned[-1]["sequence"]
+    return answer

@@ -11,6 +11,8 @@ from hokusai_mlflow_plugin.services import visibility
 from hokusai_mlflow_plugin.services.queries import lineage_items, pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
+    MILLISECONDS,
+    VERSION,
     require_max_results,
 )
 from hokusai_mlflow_plugin.services.queries.tokens import require_token_id
@@ -38,7 +40,7 @@ def list_by_token(
     require_token_id(token_id)
     require_max_results(max_results)
     question = ("list-by-token", token_id)
-    position = pagination.decode(page_token, question, (int, str, int))
+    position = pagination.decode(page_token, question, (MILLISECONDS, str, VERSION))
     before = None if position is None else (int(position[0]), str(position[1]), int(position[2]))
     rows = visibility.fill(
         lambda start, count: token_pages.versions_of_token(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
 from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT
@@ -31,11 +31,13 @@ def improvements_by_address(
     sums: dict[tuple[str, str], tuple[int, Decimal]] = {}
     after = 0
     while rows := ledger_rows.read_events(connection, workspace, after, _BATCH, token_id):
-        events = [event_of(row) for row in rows]
-        for address, metric, share in _shares(e for e in events if is_visible(e, visible)):
+        last = rows[-1]["sequence"]
+        if not visible.all:
+            rows = _visible(connection, workspace, after, rows, token_id, visible)
+        for address, metric, share in _shares(event_of(row) for row in rows):
             count, total = sums.get((address, metric), (0, Decimal(0)))
             sums[address, metric] = (count + 1, EXACT.add(total, share))
-        after = rows[-1]["sequence"]
+        after = last
     found: Json = {}
     for (address, metric), (count, total) in sorted(sums.items()):
         found.setdefault(address, []).append(
@@ -48,10 +50,27 @@ def improvements_by_address(
     return found
 
 
-def is_visible(event: Mapping[str, Any], visible: Visible) -> bool:
-    """Whether the asker may read both models that an event names."""
-    data = event["data"]
-    return data["name"] in visible and data["baseline"]["name"] in visible
+def is_visible(row: RowMapping, visible: Visible) -> bool:
+    """Whether the asker may read both models that an event is about, by the names of today.
+
+    Args:
+        row: As ``ledger_rows.read_models_of_events`` has it.
+        visible: The models that the asker may read.
+    """
+    return row["name"] in visible and row["baseline_name"] in visible
+
+
+def _visible(
+    connection: Connection,
+    workspace: str,
+    after: int,
+    rows: Sequence[RowMapping],
+    token_id: str,
+    visible: Visible,
+) -> list[RowMapping]:
+    models = ledger_rows.read_models_of_events(connection, workspace, after, len(rows), token_id)
+    readable = {each["sequence"] for each in models if is_visible(each, visible)}
+    return [row for row in rows if row["sequence"] in readable]
 
 
 def _shares(events: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, Decimal]]:

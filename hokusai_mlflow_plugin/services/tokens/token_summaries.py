@@ -78,7 +78,11 @@ def add_series(
 def contributors(
     connection: Connection, workspace: str, token_id: str, visible: Visible
 ) -> list[Json]:
-    """Payable contributors of a token with their improvements, in the order of their addresses."""
+    """Payable contributors of a token with their improvements, in the order of their addresses.
+
+    Those of its live versions, and those whom its reward events name: who was paid stays, also when
+    the version is deleted, with no version and no time.
+    """
     if visible.all:
         rows = token_totals.contributors(connection, workspace, token_id)
         people = [dict(row) for row in rows]
@@ -86,9 +90,19 @@ def contributors(
         by_model = totals_by_model.contributors_by_model(connection, workspace, token_id)
         people = _by_address(row for row in by_model if row["name"] in visible)
     achieved = improvements_by_address(connection, workspace, token_id, visible)
+    known = {person["contributor_address"] for person in people}
+    people += [_without_versions(address) for address in achieved if address not in known]
     for person in people:
         person["improvements"] = achieved.get(person["contributor_address"], [])
-    return people
+    return sorted(people, key=lambda person: str(person["contributor_address"]))
+
+
+def _without_versions(address: str) -> Json:
+    return {
+        "contributor_address": address,
+        "version_count": 0,
+        "last_registered_timestamp": None,
+    }
 
 
 def _series(row: RowMapping) -> Json:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from flask import g, has_request_context, request
+from flask import Response, g, has_request_context, request
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.utils.workspace_context import get_request_workspace
 
@@ -55,6 +55,12 @@ def authenticated_user() -> str | None:
     if auth.auth_config.authorization_function == auth.DEFAULT_AUTHORIZATION_FUNCTION:
         return request.authorization.username  # it was checked before; the check is slow
     return str(auth.authenticate_request().username)
+
+
+def challenge() -> Response | None:
+    """What MLflow's basic-auth answers to the request; None where it lets the sender in."""
+    found = auth_module().authenticate_request()
+    return found if isinstance(found, Response) else None
 
 
 def auth_reader(username: str) -> Callable[[str], bool]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from inspect import signature
 from typing import Any
 
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as _db_utils
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.store.model_registry.dbmodels.models import (
@@ -23,6 +27,8 @@ from mlflow.utils.validation import _validate_model_version as check_version_num
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME as DEFAULT_WORKSPACE
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
+
+from hokusai_mlflow_plugin.store.mlflow_compat.errors import without_sql
 
 __all__ = [
     "DEFAULT_WORKSPACE",
@@ -45,6 +51,8 @@ __all__ = [
     "server_tracking_uri",
     "workspaces_enabled",
 ]
+
+_logger = logging.getLogger("hokusai.registry")
 
 
 def new_engine(database_uri: str) -> Engine:
@@ -88,8 +96,24 @@ def managed_session_maker(
 ) -> Any:
     """MLflow's session factory, with its error handling, on session makers of ours."""
     if read is None:
-        return _db_utils._get_managed_session_maker(write, db_type)
-    return _db_utils._get_routing_session_maker(write, read, db_type)
+        make = _db_utils._get_managed_session_maker(write, db_type)
+    else:
+        make = _db_utils._get_routing_session_maker(write, read, db_type)
+
+    @contextmanager
+    @wraps(make)  # MLflow passes what its own factory takes
+    def make_session(*args: Any, **kwargs: Any) -> Iterator[Session]:
+        try:
+            with make(*args, **kwargs) as session:
+                yield session
+        except MlflowException as error:
+            told = without_sql(error)
+            if told is error:
+                raise
+            _logger.error("The database failed: %s", type(error.__cause__).__name__, exc_info=error)
+            raise told from error.__cause__
+
+    return make_session
 
 
 def managed_session(store: SqlAlchemyStore, *, read_only: bool) -> AbstractContextManager[Session]:

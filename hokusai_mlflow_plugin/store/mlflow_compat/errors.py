@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
+    BAD_REQUEST,
     INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
     INVALID_STATE,
     RESOURCE_CONFLICT,
     RESOURCE_DOES_NOT_EXIST,
+    TEMPORARILY_UNAVAILABLE,
     ErrorCode,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
+from hokusai_mlflow_plugin.db.transient_errors import is_about_values, is_read_only
 from hokusai_mlflow_plugin.domain.errors import (
     ConcurrentWrite,
     DamagedSeries,
@@ -62,4 +66,21 @@ def without_wrong_source(error: MlflowException) -> MlflowException:
         return MlflowException(error.message, error_code=ErrorCode.Value(cause.error_code))
     if isinstance(cause, TypeError) and error.message.startswith("Unable to fetch model"):
         return MlflowException(error.message, error_code=INVALID_PARAMETER_VALUE)  # an alias
+    return error
+
+
+def without_sql(error: MlflowException) -> MlflowException:
+    """The error of a session, where the database is at fault and not the request.
+
+    MLflow answers those with what the database said, the statement included, and most with a 400
+    (``mlflow.store.db.utils``, MLflow 3.17).
+    """
+    cause = error.__cause__
+    if is_read_only(cause):
+        message = "The registry's database is read-only: nothing was written."
+        return MlflowException(message, error_code=TEMPORARILY_UNAVAILABLE)
+    wrong_request = error.error_code == ErrorCode.Name(BAD_REQUEST)
+    if wrong_request and isinstance(cause, SQLAlchemyError) and not is_about_values(cause):
+        message = "The registry's database cannot answer now; try again. Its log says why."
+        return MlflowException(message, error_code=TEMPORARILY_UNAVAILABLE)
     return error

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from flask import Flask
+from sqlalchemy import Engine
 
 from hokusai_mlflow_plugin.domain.errors import ReceiverUnresolved
 
@@ -26,6 +30,44 @@ def server_registry_store() -> object:
     from mlflow.server.handlers import _get_model_registry_store
 
     return _get_model_registry_store()
+
+
+_ENGINE_OWNERS = (
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.jobs.sqlalchemy_store",
+)
+"""Modules whose ``SqlAlchemyStore`` or ``SqlAlchemyJobStore`` keeps engines, by URI."""
+
+
+@cache
+def leave_connections_behind() -> None:
+    """Have no forked process use a connection of its parent, of any of MLflow's stores.
+
+    gunicorn's ``--preload`` makes the app before it forks. Two workers that speak on one connection
+    read each other's answers.
+    """
+    os.register_at_fork(after_in_child=_forget_connections)
+
+
+def _forget_connections() -> None:
+    for engine in _engines():
+        engine.dispose(close=False)  # the parent still owns the connections
+
+
+def _engines() -> Iterator[Engine]:
+    for name in _ENGINE_OWNERS:
+        for each in vars(sys.modules.get(name, object)).copy().values():
+            if isinstance(each, type) and isinstance(vars(each).get("_engine_map"), dict):
+                yield from tuple(vars(each)["_engine_map"].values())
+    for name, holder in (
+        ("mlflow.server.auth", "store"),
+        ("mlflow.server.workspace_helpers", "_workspace_store"),
+    ):
+        store = getattr(sys.modules.get(name), holder, None)
+        engine = getattr(store, "engine", None)
+        if isinstance(engine, Engine):
+            yield engine
 
 
 def api_prefixes(base_path: str) -> tuple[str, str]:

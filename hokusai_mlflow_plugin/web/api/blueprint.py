@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, g, request
 from mlflow.exceptions import MlflowException
 from werkzeug.exceptions import HTTPException
 
@@ -20,6 +20,7 @@ from hokusai_mlflow_plugin.web.api.requests import parse
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 
 NAME = "hokusai"
+_UNAUTHORIZED = 401
 
 Ask = Callable[..., dict[str, Any]]
 """Puts a question to the registry: ``ask(question, **parameters)``."""
@@ -57,7 +58,10 @@ def create_blueprint(server: Server) -> Blueprint:
     blueprint.register_error_handler(MlflowException, errors.response)
     blueprint.register_error_handler(HTTPException, errors.http_response)
     blueprint.register_error_handler(Exception, errors.unexpected_response)
+    blueprint.before_request(_note_arrival)
     blueprint.after_request(_private)
+    # Runs before the one above, which is then that of its answer, too.
+    blueprint.after_request(_refusal_in_our_order(server.access))
     return blueprint
 
 
@@ -133,6 +137,26 @@ def _add_unknown(blueprint: Blueprint, prefix: str, endpoint: str) -> None:
         methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"],
         provide_automatic_options=False,
     )
+
+
+def _note_arrival() -> None:
+    """Nobody has refused the request before it came to our routes."""
+    g.hokusai_arrived = True
+
+
+def _refusal_in_our_order(access: Access) -> Callable[[Response], Response]:
+    """What MLflow refused before it authenticated the sender, such as a wrong workspace.
+
+    401 comes first, and a workspace on a server that has none is a wrong request and not, as MLflow
+    has it, a fault of the server (500).
+    """
+
+    def answer(response: Response) -> Response:
+        if g.get("hokusai_arrived") or response.status_code == _UNAUTHORIZED:
+            return response
+        return access.challenge() or errors.without_feature(response)
+
+    return answer
 
 
 def _private(response: Response) -> Response:

@@ -9,13 +9,16 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     BAD_REQUEST,
     ENDPOINT_NOT_FOUND,
+    FEATURE_DISABLED,
     INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
     TEMPORARILY_UNAVAILABLE,
+    ErrorCode,
 )
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from hokusai_mlflow_plugin.db.transient_errors import is_about_values
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.web.api.routes import ROUTES
@@ -37,7 +40,8 @@ def response(error: MlflowException, cause: HokusaiError | None = None) -> Respo
     status: int = error.get_http_status_code()
     if isinstance(error.__cause__, SQLAlchemyError):
         _logger.error("The database failed: %s", type(error.__cause__).__name__, exc_info=error)
-        error = _without_details(status)
+        error = _without_details(error.__cause__)
+        status = error.get_http_status_code()
     elif status >= _SERVER_ERROR:
         _logger.error("A question could not be answered.", exc_info=error)
     if isinstance(cause, BodyTooLarge):
@@ -57,6 +61,15 @@ def unexpected_response(error: Exception) -> Response:
     _logger.error("A request failed unexpectedly.", exc_info=error)
     fault = MlflowException("The registry failed; see its log.", error_code=INTERNAL_ERROR)
     return _body(fault, _SERVER_ERROR)
+
+
+def without_feature(refusal: Response) -> Response:
+    """MLflow's refusal; 400 where the request asks for a feature that this server has not."""
+    told = refusal.get_json(silent=True)
+    if not isinstance(told, dict) or told.get("error_code") != ErrorCode.Name(FEATURE_DISABLED):
+        return refusal
+    message = f"{told.get('message')}. Leave the header X-MLFLOW-WORKSPACE out."
+    return _body(MlflowException(message, error_code=INVALID_PARAMETER_VALUE), 400)
 
 
 def no_such_route(request: Request, path: str) -> Response:
@@ -82,8 +95,8 @@ def _methods(method: str) -> str:
     return "GET, HEAD, OPTIONS" if method == "GET" else f"{method}, OPTIONS"
 
 
-def _without_details(status: int) -> MlflowException:
-    if status < _SERVER_ERROR:
+def _without_details(cause: SQLAlchemyError) -> MlflowException:
+    if is_about_values(cause):
         return MlflowException(
             "The database cannot take a value of this request.",
             error_code=INVALID_PARAMETER_VALUE,

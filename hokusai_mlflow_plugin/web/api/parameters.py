@@ -8,7 +8,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from hokusai_mlflow_plugin.domain.tokens import MAX_LENGTH
-from hokusai_mlflow_plugin.services.queries.pagination import DEFAULT_MAX_RESULTS, MAX_RESULTS
+from hokusai_mlflow_plugin.services.queries.pagination import (
+    DEFAULT_MAX_RESULTS,
+    MAX_RESULTS,
+    SEQUENCE,
+    VERSION,
+)
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
@@ -43,7 +48,12 @@ def _storable(text: str) -> str:
 
 _DIGITS = BeforeValidator(_whole)
 _TRUE_OR_FALSE = BeforeValidator(_flag)
-Text = Annotated[str, Field(strict=True), AfterValidator(_storable)]
+Text = Annotated[
+    str,
+    # For the API's description; what checks it has the better message.
+    Field(strict=True, json_schema_extra={"pattern": r"^[^\u0000]*$"}),
+    AfterValidator(_storable),
+]
 TokenId = Annotated[
     Text,
     Field(
@@ -58,7 +68,10 @@ TokenId = Annotated[
 ]
 ModelName = Annotated[
     Text,
-    Field(description="Name of a registered model.", json_schema_extra={"minLength": 1}),
+    Field(
+        description="Name of a registered model.",
+        json_schema_extra={"minLength": 1, "pattern": r"^[^\u0000]+$"},
+    ),
 ]
 MaxResults = Annotated[
     int,
@@ -80,7 +93,11 @@ class Nothing(Parameters):
 class _Page(Parameters):
     max_results: MaxResults = DEFAULT_MAX_RESULTS
     page_token: Annotated[
-        Text | None, Field(description="The next_page_token of the page before.")
+        Text | None,
+        Field(
+            description="The next_page_token of the page before, with the same other parameters; "
+            "any other text is refused (400). Empty as left out: the first page."
+        ),
     ] = None
 
 
@@ -120,7 +137,10 @@ class ValidateTags(Parameters):
     tags: Annotated[
         list[Tag],
         FailFast(),  # a body of half a million faults would take most of a gigabyte
-        Field(description="The tags of a version to be registered."),
+        Field(
+            description="The tags of a version to be registered; one key with two values is "
+            "refused (400)."
+        ),
     ]
     name: Annotated[
         Text | None,
@@ -131,10 +151,10 @@ class ValidateTags(Parameters):
     ] = None
 
 
-class Detect(Parameters):
+class Detect(_Page):
     name: ModelName
     version: Annotated[
-        Annotated[int, Field(strict=True, ge=1, le=2**31 - 1), _DIGITS] | None,
+        Annotated[int, Field(strict=True, ge=1, le=VERSION[-1]), _DIGITS] | None,
         Field(description="A version of the model. By default the latest tokenised one."),
     ] = None
 
@@ -142,7 +162,12 @@ class Detect(Parameters):
 class ListRewardEvents(Parameters):
     after: Annotated[
         int,
-        Field(strict=True, ge=0, le=2**62, description="Sequence number of the last event known."),
+        Field(
+            strict=True,
+            ge=0,
+            le=SEQUENCE[-1],
+            description="Sequence number of the last event known.",
+        ),
         _DIGITS,
     ] = 0
     max_results: MaxResults = DEFAULT_MAX_RESULTS

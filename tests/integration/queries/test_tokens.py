@@ -99,6 +99,30 @@ def test_contributors(store):
     assert [(p["contributor_address"], p["version_count"]) for p in found] == [(A, 2), (B, 1)]
 
 
+def test_who_was_paid_stays_a_contributor(store):
+    """Contributors come from reward events as well: deleting the version takes nobody off."""
+    register(store, "IMG-001", contributor=A)
+    register(store, "IMG-001", contributor=B, **{VALUE: "0.90"})
+    store.delete_model_version("model IMG-001", "2")
+    found = store.ask(get_token, "IMG-001")["token"]["contributors"]
+    assert found == [
+        {
+            "contributor_address": A,
+            "version_count": 1,
+            "last_registered_timestamp": found[0]["last_registered_timestamp"],
+            "improvements": [],
+        },
+        {
+            "contributor_address": B,
+            "version_count": 0,
+            "last_registered_timestamp": None,
+            "improvements": [
+                {"benchmark_metric": "accuracy", "deltaone_count": 1, "improvement_pp": "5"}
+            ],
+        },
+    ]
+
+
 def test_unknown_token(store):
     """A token that no live version carries is not found."""
     register(store, "IMG-001")

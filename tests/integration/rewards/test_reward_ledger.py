@@ -220,8 +220,8 @@ def test_feed(ledger):
 @pytest.mark.parametrize(
     ("parameters", "fault"),
     [
-        ({"after": -1}, "sequence number"),
-        ({"after": 2**63}, "sequence number"),
+        ({"after": -1}, "Parameter after"),
+        ({"after": 2**63}, "Parameter after"),
         ({"token_id": "img"}, "Token ID format invalid"),
     ],
 )

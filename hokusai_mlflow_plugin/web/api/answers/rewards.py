@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from hokusai_mlflow_plugin.web.api.answers.common import (
@@ -71,3 +74,12 @@ class RewardEvents(TypedDict):
     """A page of the reward ledger, in commit order."""
 
     reward_events: list[RewardEvent]
+    next_after: NotRequired[
+        Annotated[
+            int,
+            Field(
+                description="There where the answer ends early, because so many events follow "
+                "that the user may not read: ask with it as `after` to go on."
+            ),
+        ]
+    ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from hokusai_mlflow_plugin.web.api.answers.common import (
@@ -68,7 +71,9 @@ class Contributor(TypedDict):
 
     contributor_address: str
     version_count: int
-    last_registered_timestamp: Milliseconds
+    last_registered_timestamp: Annotated[
+        Milliseconds | None, Field(description="Null where no live version names them any more.")
+    ]
     improvements: list[Improvement]
 
 

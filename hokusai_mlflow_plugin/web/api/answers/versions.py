@@ -139,3 +139,4 @@ class Detected(TypedDict):
     warnings: Annotated[
         list[Warned], Field(description="Likely mistakes in the version's tags, as of now.")
     ]
+    next_page_token: NotRequired[PageToken]
