@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -93,6 +94,8 @@ def server(auth: bool, mlflow_options: tuple[str, ...]) -> None:
     backend = (given["backend_store_uri"] or DEFAULT_DATABASE).removeprefix(PREFIX)
     registry = _database_uri(given["registry_store_uri"] or backend)
     _require_free_address(given)
+    if backend != registry:
+        _require_answer(backend)
     engine = _take_over(registry, settings)
     if auth:
         _prepare_auth()
@@ -145,6 +148,23 @@ def _database_uri(uri: str) -> str:
             f"Use e.g. --backend-store-uri {DEFAULT_DATABASE}."
         )
     return database
+
+
+def _require_answer(uri: str) -> None:
+    """Ask a tracking store's own database once; MLflow would ask again for minutes.
+
+    Raises:
+        SQLAlchemyError: It cannot be used.
+    """
+    from hokusai_mlflow_plugin.store.mlflow_compat import database  # noqa: PLC0415  # see above
+
+    if not database.is_database_uri(uri):
+        return
+    with suppress(FileNotFoundError):  # MLflow makes it
+        engine = new_engine(uri)
+        with engine.connect():
+            pass
+        engine.dispose()
 
 
 def _take_over(uri: str, settings: Settings) -> Engine | None:

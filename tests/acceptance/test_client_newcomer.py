@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pydoc
+import re
 from typing import Any
 
 import mlflow
@@ -11,7 +13,9 @@ from mlflow.exceptions import MlflowException
 from support.registry import SOURCE, token_tags
 
 import hokusai.core
+import hokusai.entities
 import hokusai.errors
+import hokusai.lineage
 from hokusai.core import ModelRegistry
 from hokusai.evaluation import deltaone_evaluator
 
@@ -175,3 +179,12 @@ def test_registry_shows_where_it_is(registry) -> None:
 def test_completion_shows_no_internals(module) -> None:
     """What is offered is what is documented."""
     assert dir(module) == sorted(module.__all__)
+
+
+@pytest.mark.parametrize(
+    "module", [hokusai.core, hokusai.errors, hokusai.entities, hokusai.lineage, deltaone_evaluator]
+)
+def test_docstrings_cite_no_rule(module) -> None:
+    """Whoever asks for help has not read the rules by their numbers."""
+    for name in module.__all__:
+        assert re.search(r"\bR[1-9]\d?\b|design", pydoc.render_doc(getattr(module, name))) is None

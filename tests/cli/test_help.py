@@ -51,6 +51,12 @@ def test_help(path):
         assert tuple(words[1 : 1 + len(path)]) == path
 
 
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_help_cites_no_rule(path):
+    """Whoever asks for help has not read the rules by their numbers."""
+    assert re.search(r"\bR[1-9]\d?\b|design", run(*path, "--help").output) is None
+
+
 @pytest.fixture
 def prepared(server, folder, monkeypatch):
     """A shell in which the examples' database, server and file are there."""

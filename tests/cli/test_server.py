@@ -207,20 +207,24 @@ def test_what_is_asked_for_wins(monkeypatch, given, uri, environ, workers, jobs)
         "mysql+pymysql://user:s3cret@127.0.0.1:1/x",
     ],
 )
-def test_database_that_does_not_answer(uri):
+@pytest.mark.parametrize("others", [(), ("--registry-store-uri", "sqlite:///x.db")])
+def test_database_that_does_not_answer(uri, others):
     """A sentence at once, where MLflow would ask again for minutes."""
     began = time.monotonic()
-    sentence = failed(run("server", "--backend-store-uri", uri))
+    sentence = failed(
+        run("server", "--port", str(_free_port()), "--backend-store-uri", uri, *others)
+    )
     assert sentence.startswith("The database cannot be used: ")
     assert "s3cret" not in sentence
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # MLflow gives up after 100, and more
 
 
 @pytest.mark.parametrize("empty_database_uri", ["postgresql", "mysql"], indirect=True)
 def test_database_that_is_not_there(empty_database_uri):
     """The server of databases is there, but not this database."""
     uri = make_url(empty_database_uri).set(database="no_such_database")
-    done = run("server", "--backend-store-uri", uri.render_as_string(hide_password=False))
+    uri = uri.render_as_string(hide_password=False)
+    done = run("server", "--port", str(_free_port()), "--backend-store-uri", uri)
     assert "no_such_database" in failed(done)
 
 
