@@ -21,7 +21,7 @@ from support.rewards import assert_sound, events, own_hash, rows
 
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
-from hokusai_mlflow_plugin.domain.errors import ReceiverGone, SettingsError
+from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog, dispatch
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
 from hokusai_mlflow_plugin.settings import read_settings
