@@ -1,8 +1,7 @@
-"""A private authority and a server certificate of it, as a company makes them for its own network."""
+"""A private authority and a server certificate of it, as a company makes them for itself."""
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -28,9 +27,9 @@ class PrivateAuthority:
         self.ca_file.write_bytes(_pem(own.sign(self._key, hashes.SHA256())))
 
     def server_context(self) -> ssl.SSLContext:
-        """What a server on 127.0.0.1 or localhost encrypts with."""
+        """What a server called localhost encrypts with."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName("localhost")]
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
         certificate = self._certificate(name, key.public_key()).add_extension(
             x509.SubjectAlternativeName(names), critical=False

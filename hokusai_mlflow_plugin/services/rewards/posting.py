@@ -110,11 +110,18 @@ def failure(error: Exception) -> str:
     if isinstance(error, DeadlineExceeded):
         return str(error)
     cause: BaseException = error
-    while inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
+    while inner := _inner(cause):
         cause = inner
     names = dict.fromkeys(type(each).__name__ for each in (error, cause))
     reason = _reason(cause)
     return ": ".join(names) + (f" ({reason})" if reason else "")
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    """What an error was raised for; urllib3 hands some on as arguments alone (behind a proxy)."""
+    linked = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    handed = (getattr(error, "reason", None), *error.args)
+    return linked or next((each for each in handed if isinstance(each, BaseException)), None)
 
 
 def _reason(cause: BaseException) -> str | None:

@@ -22,7 +22,7 @@ from support.tampering import reseal
 
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
-from hokusai_mlflow_plugin.domain.errors import ReceiverGone, SettingsError
+from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog, dispatch
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
 from hokusai_mlflow_plugin.settings import read_settings
