@@ -98,7 +98,7 @@ class OwnRefusals:
         async def send_what_flask_answers(message: MutableMapping[str, Any]) -> None:
             nonlocal is_refused
             if message["type"] == "http.response.start":
-                from_flask = (b"cache-control", b"no-store") in message["headers"]
+                from_flask = (b"cache-control", b"no-store") in message.get("headers", ())
                 is_refused = message["status"] in _OF_WORKSPACES and not from_flask
             if not is_refused:
                 await send(message)
