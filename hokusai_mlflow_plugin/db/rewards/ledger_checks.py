@@ -103,6 +103,8 @@ def _events() -> Select[Any]:
         decisions.c.improvement_pp.label("decision_improvement_pp"),
         decisions.c.baseline_value.label("decision_baseline_value"),
         decisions.c.evidence.label("decision_evidence"),
+        decisions.c.unit.label("decision_unit"),
+        decisions.c.threshold_pp.label("decision_threshold_pp"),
         ledgers.c.ledger_id,
         ledgers.c.last_sequence,
         ledgers.c.last_hash,

@@ -159,6 +159,9 @@ def _contradiction(row: RowMapping) -> str | None:
         "improvement_pp": row["decision_improvement_pp"],
         "baseline": row["decision_baseline_value"],
         "evidence": row["decision_evidence"],
+        # Neither was told of before revision 0004.
+        "unit": row["decision_unit"],
+        "threshold_pp": row["decision_threshold_pp"],
     }
     told = _told(row)
     differing = [key for key, decided in claims.items() if told.get(key) != decided]
