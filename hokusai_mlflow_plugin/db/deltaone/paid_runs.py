@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, select
 
 from hokusai_mlflow_plugin.db.schema.tables import paid_runs
+from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 
 
@@ -22,7 +23,7 @@ def take(connection: Connection, run_id: str, workspace: str, decision_id: str) 
     Waits for a concurrent transaction that takes the same run.
     """
     row = {"run_id": run_id, "workspace": workspace, "decision_id": decision_id}
-    return insert_if_absent(connection, paid_runs, row)
+    return insert_if_absent(connection, paid_runs, sealed(paid_runs, row))
 
 
 def give_back(connection: Connection, run_id: str, decision_id: str) -> None:

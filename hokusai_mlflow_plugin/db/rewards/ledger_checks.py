@@ -24,10 +24,12 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     deliveries,
     delivery_attempts,
     ledgers,
+    paid_runs,
     reward_events,
     series,
     token_index,
 )
+from hokusai_mlflow_plugin.domain.delta import Evidence
 
 _OF_DECISION = and_(
     decisions.c.workspace == reward_events.c.workspace,
@@ -122,6 +124,8 @@ def _events() -> Select[Any]:
         decisions.c.decided_name.label("decision_decided_name"),
         decisions.c.decided_time.label("decision_time"),
         decisions.c.reason.label("decision_reason"),
+        decisions.c.unit.label("decision_unit"),
+        decisions.c.threshold_pp.label("decision_threshold_pp"),
         ledgers.c.ledger_id,
         ledgers.c.last_sequence,
         ledgers.c.last_hash,
@@ -144,6 +148,31 @@ def decisions_without_event(connection: Connection, workspace: str) -> Sequence[
         select(decisions.c.decision_id)
         .select_from(decisions.outerjoin(reward_events, _OF_DECISION))
         .where(decisions.c.workspace == workspace, IS_ACHIEVED, reward_events.c.sequence.is_(None))
+        .order_by(decisions.c.decided_time, decisions.c.decision_id)
+    )
+    return connection.scalars(query).all()
+
+
+def decisions_without_paid_run(connection: Connection, workspace: str) -> Sequence[str]:
+    """Ids of achieved decisions that a run backs, and that no note keeps it for, in order.
+
+    Older ones than revision 0004 have no threshold: of two that rested on one run then, the note
+    keeps it for the first.
+    """
+    noted = and_(
+        paid_runs.c.workspace == decisions.c.workspace,
+        paid_runs.c.decision_id == decisions.c.decision_id,
+    )
+    query = (
+        select(decisions.c.decision_id)
+        .select_from(decisions.outerjoin(paid_runs, noted))
+        .where(
+            decisions.c.workspace == workspace,
+            IS_ACHIEVED,
+            decisions.c.evidence == Evidence.RUN_BACKED.value,
+            decisions.c.threshold_pp.is_not(None),
+            paid_runs.c.run_id.is_(None),
+        )
         .order_by(decisions.c.decided_time, decisions.c.decision_id)
     )
     return connection.scalars(query).all()

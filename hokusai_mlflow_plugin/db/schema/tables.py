@@ -129,6 +129,7 @@ paid_runs = Table(
     Column("run_id", exact_string(36), primary_key=True),
     Column("workspace", String(63), nullable=False),
     Column("decision_id", exact_string(36), nullable=False),
+    _seal(),
 )
 
 ledgers = Table(

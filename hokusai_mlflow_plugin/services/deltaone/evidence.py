@@ -69,14 +69,15 @@ def require_evidence(
         return
     if finding.evidence is Evidence.REUSED and is_copy:
         return
+    run = f"run {finding.logged.run_id}" if finding.logged else ""
     code, problem = {
         Evidence.MISMATCH: (  # who may read the run knows which
             "run_evidence_mismatch",
-            "what it names has logged another value",
+            f"{run} logged another value",
         ),
         Evidence.REUSED: (
             "run_evidence_reused",
-            "a reward rests already on the run that logged it, and a run backs only one",
+            f"a reward rests on {run} already, and a run backs only one",
         ),
     }.get(
         finding.evidence,

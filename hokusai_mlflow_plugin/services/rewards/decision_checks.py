@@ -34,6 +34,11 @@ _OF_DECISIONS: tuple[_Check, ...] = (
         "Several events stand for decision {}.",
     ),
     (
+        "paid_run_missing",
+        ledger_checks.decisions_without_paid_run,
+        "Decision {} was paid for what a run logged, and no note says that the run is used up.",
+    ),
+    (
         "head_left_twice",
         series_checks.heads_left_twice,
         "Several decisions took the head over from {}.",

@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.domain.delta import against
 from hokusai_mlflow_plugin.services.rewards.ledger import (
     DATA_KEYS,
     EVENT_TYPE,
+    SINCE_0004,
     contributor_of,
     event_hash,
     event_of,
@@ -66,7 +67,8 @@ def _malformation(row: RowMapping, data: Json) -> str | None:
     """How the event differs in form from any that the registry writes, or None."""
     if row["type"] != EVENT_TYPE:
         return "has a type that the registry does not write."
-    if set(data) != DATA_KEYS or set(data["baseline"]) != {"name", "version", "value"}:
+    fields = DATA_KEYS if row["decision_threshold_pp"] is not None else DATA_KEYS - SINCE_0004
+    if set(data) != fields or set(data["baseline"]) != {"name", "version", "value"}:
         return "does not have exactly the fields of an event."
     if (data["workspace"], data["token_id"]) != (row["workspace"], row["token_id"]):
         return "has another workspace or token in its data than beside it."
@@ -117,6 +119,9 @@ def _contradiction(row: RowMapping, data: Json) -> str | None:
         "improvement_pp": (data.get("improvement_pp"), row["decision_improvement_pp"]),
         "baseline": (baseline.get("value"), row["decision_baseline_value"]),
         "evidence": (data.get("evidence"), row["decision_evidence"]),
+        # Neither was told of before revision 0004.
+        "unit": (data.get("unit"), row["decision_unit"]),
+        "threshold_pp": (data.get("threshold_pp"), row["decision_threshold_pp"]),
         "timestamp": (row["event_time"], row["decision_time"]),
     }
     differing = [key for key, (told, decided) in claims.items() if told != decided]

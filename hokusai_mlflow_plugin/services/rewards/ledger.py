@@ -37,11 +37,16 @@ DATA_KEYS = frozenset(
         "baseline",
         "value",
         "improvement_pp",
+        "threshold_pp",
+        "unit",
         "evidence",
         "contributors",
     )
 )
-"""What the data of every event has, and nothing else."""
+"""What the data of an event has, and nothing else."""
+
+SINCE_0004 = frozenset(("threshold_pp", "unit"))
+"""Of these, those that events from before revision 0004 do not have."""
 
 
 def append(

@@ -20,6 +20,8 @@ Code = Literal[
     "event_missing",
     "payees_differ",
     "run_differs",
+    "paid_run_missing",
+    "paid_run_edited",
     # Its delivery.
     "delivery_missing",
     "delivery_edited",

@@ -11,6 +11,7 @@ from hokusai_mlflow_plugin.db.rewards import sealed_rows
 from hokusai_mlflow_plugin.db.schema.tables import (
     deliveries,
     delivery_attempts,
+    paid_runs,
     policy_findings,
     state,
 )
@@ -20,6 +21,7 @@ from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, LedgerFau
 _SEALED: tuple[tuple[Code, Table, str], ...] = (
     ("delivery_edited", deliveries, "The delivery of event {sequence}"),
     ("attempt_edited", delivery_attempts, "Attempt {attempt} at event {sequence}"),
+    ("paid_run_edited", paid_runs, "The note that a reward rests on run {run_id}"),
     ("finding_edited", policy_findings, "The finding on model {name} version {version}"),
     ("state_edited", state, "What the registry's state says under {key}"),
 )

@@ -63,6 +63,8 @@ def test_baseline(store):
         "improvement_pp": None,
         "reason": "It is the first accuracy of this token: 0.85.",
         "evidence": "claimed",
+        "unit": "proportion",
+        "threshold_pp": "1",
     }
     assert events(store) == []
     assert_sound(store)
@@ -87,6 +89,8 @@ def test_achieved(store):
             "reason": "accuracy 0.87 against 0.85 of first version 1: better by 2 percentage "
             "points; a DeltaOne needs 1.",
             "evidence": "claimed",
+            "unit": "proportion",
+            "threshold_pp": "1",
         },
         "history": [],
         "warnings": [],
@@ -125,12 +129,15 @@ def test_values_are_no_floats(store):
 
 
 def test_series_are_apart(store):
-    """Values are compared within a token and a metric, never across; case tells metrics apart."""
+    """Values are compared within a token and a metric, never across; case tells metrics apart
+    that the catalogue does not know."""
     for token, metric in itertools.product(("IMG-001", "IMG-002"), ("accuracy", "recall")):
         register(store, "0.5", name=token, hokusai_token_id=token, benchmark_metric=metric)
-    register(store, "0.9", benchmark_metric="Accuracy", benchmark_direction="maximize")
+    register(store, "0.9", benchmark_metric="Uplift", benchmark_direction="maximize")
     assert {row["outcome"] for row in decided_rows(store)} == {"baseline"}
-    assert len(decided_rows(store)) == 5
+    register(store, "0.1", benchmark_metric="uplift", benchmark_direction="maximize")
+    assert {row["outcome"] for row in decided_rows(store)} == {"baseline"}
+    assert len(decided_rows(store)) == 6
     assert_sound(store)
 
 
@@ -177,15 +184,15 @@ def test_direction_tag_from_the_start(store):
 
 
 def test_direction_tag_added_later(store):
-    """Giving the direction later decides afresh, at the place in time where it is given."""
+    """Giving the direction later decides afresh; the series begins with the best value there is."""
     for value in ("0.5", "0.6"):
         register(store, value, benchmark_metric="uplift")
     set_tag(store, "model", 1, DIRECTION, "maximize")
-    assert outcomes(store, versions=2) == ["baseline", "direction_unknown"]
-    set_tag(store, "model", 2, DIRECTION, "maximize")
-    assert outcomes(store, versions=2) == ["baseline", "achieved"]
+    assert outcomes(store, versions=2) == ["regressed", "baseline"]
     assert [past["outcome"] for past in detect(store)["history"]] == ["direction_unknown"]
-    assert paid(store) == [("model", "2", "10")]
+    set_tag(store, "model", 2, DIRECTION, "maximize")
+    assert outcomes(store, versions=2) == ["regressed", "below_threshold"]
+    assert paid(store) == []
     assert_sound(store)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.utils.workspace_context import WorkspaceContext
 from support.databases import AllDatabases
 from support.index import assert_index_is_truth
 from support.refusals import refused
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
-from support.rewards import assert_sound, decided_rows, decision, detect, events, outcome
+from support.rewards import assert_sound, decided_rows, decision, detect, events, outcome, paid
 
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 from hokusai_mlflow_plugin.store.registry_store import build_store
@@ -161,7 +164,7 @@ def test_required_evidence(registry, logged):
     run_id = logged(accuracy=0.87)
     register(store, "0.87", run_id)
     assert decision(store)["evidence"] == "run_backed"
-    with refused(store, "'0.88' of accuracy has no run evidence", run_id, "another value"):
+    with refused(store, "'0.88' of accuracy has no run evidence", run_id, "logged another value"):
         register(store, "0.88", run_id)
     for other in (None, 32 * "0", logged(recall=0.88)):
         with refused(store, "names no run of this server that logged the metric"):
@@ -223,3 +226,115 @@ def test_floats_at_full_precision(registry, logged):
     values = [tag["value"] for each in listed for tag in each["tags"] if tag["key"] == VALUE]
     assert values[::-1] == [repr(number) for number in FULL_PRECISION]
     assert_index_is_truth(store)
+
+
+def evidence_of(store: Any, *names: str) -> list[str]:
+    """The evidence of the first version of models."""
+    return [decision(store, name)["evidence"] for name in names]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "logged again"])
+@pytest.mark.parametrize("token", ["IMG-001", "IMG-002"])
+def test_a_run_backs_one_reward(registry, logged, tracking_uri, token, again):
+    """R14: under the same or another token, also after its metric was logged again."""
+    store = registry()
+    create_version(store, "first", token_tags(**{VALUE: "0.5"}))
+    create_version(store, "other", token_tags(**{VALUE: "0.5", TOKEN: token}))
+    run_id = logged(accuracy=0.87)
+    register(store, "0.87", run_id)
+    value = "0.87"
+    if again:
+        value = "0.97"
+        MlflowClient(tracking_uri).log_metric(run_id, "accuracy", 0.97, step=9)
+    tags = token_tags(**{VALUE: value, TOKEN: token})
+    create_version(store, "second", tags, run_id=run_id)
+    assert evidence_of(store, "model", "second") == ["run_backed", "reused"]
+    strict = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    with refused(strict, f"a reward rests on run {run_id} already"):
+        create_version(strict, "third", tags, run_id=run_id)
+    assert_sound(store)
+
+
+def test_a_run_that_earned_nothing_is_free(registry, logged):
+    """A baseline rests on its run, and nobody was paid for it: it still backs a reward."""
+    store = registry()
+    run_id = logged(accuracy=0.87)
+    register(store, "0.87", run_id)
+    create_version(store, "other", token_tags(**{VALUE: "0.5", TOKEN: "IMG-002"}))
+    create_version(store, "other", token_tags(**{VALUE: "0.87", TOKEN: "IMG-002"}), run_id=run_id)
+    assert decision(store, "other", 2)["evidence"] == "run_backed"
+    assert paid(store) == [("other", "2", "37")]
+
+
+def test_a_copy_of_a_rewarded_version(registry, logged):
+    """It earns nothing, so it may name the run that its origin's reward rests on."""
+    store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    register(store, "0.5", logged(accuracy=0.5))
+    origin = register(store, "0.87", logged(accuracy=0.87))
+    store.copy_model_version(origin, "production")
+    found = decision(store, "production")
+    assert (found["outcome"], found["evidence"]) == ("copy", "reused")
+
+
+def test_another_name_of_the_metric(registry, logged):
+    """R8: what a run logged under any of the metric's names is evidence."""
+    store = registry()
+    register(store, "0.87", logged(accuracy_score=0.87))
+    register(store, "0.88", logged(accuracy=0.88), **{METRIC: "accuracy_score"})
+    assert [decision(store, version=n)["evidence"] for n in (1, 2)] == 2 * ["run_backed"]
+
+
+def test_a_run_of_another_workspace(registry, logged, monkeypatch):
+    """What another workspace logged is no evidence here."""
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    store = registry()
+    run_id = logged(accuracy=0.87)
+    with WorkspaceContext("team-b"):
+        register(store, "0.87", run_id)
+        assert evidence_of(store, "model") == ["claimed"]
+    with WorkspaceContext("default"):
+        register(store, "0.87", run_id)
+        assert evidence_of(store, "model") == ["run_backed"]
+
+
+def test_the_logged_model(registry, logged, tracking_uri):
+    """R14: what the logged model that the version comes from was evaluated to is evidence."""
+    client = MlflowClient(tracking_uri=tracking_uri)
+    run_id = logged(loss=1.0)
+    experiment = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(experiment, source_run_id=run_id)
+    for step, value in enumerate((0.86, 0.87)):
+        client.log_metric(run_id, "accuracy_score", value, step=step, model_id=model.model_id)
+    client.create_run(experiment)
+    store = registry()
+    create_version(store, "first", token_tags(**{VALUE: "0.5"}))
+    source = f"models:/{model.model_id}"
+    create_version(store, "a", token_tags(**{VALUE: "0.87"}), source)
+    create_version(store, "b", token_tags(**{VALUE: "0.88"}), source)
+    create_version(store, "c", token_tags(**{VALUE: "0.86", TOKEN: "IMG-002"}), source)
+    assert evidence_of(store, "a", "b", "c") == ["run_backed", "mismatch", "reused"]
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_two_series_race_for_one_run(registry, logged, required):
+    """Of two rewards at once that rest on one run, one does; the other is reused, or refused."""
+    stores = [registry(HOKUSAI_REQUIRE_RUN_EVIDENCE=required) for _writer in range(4)]
+    lenient = registry()
+    for n in range(4):
+        create_version(lenient, f"model-{n}", token_tags(**{VALUE: "0.5", TOKEN: f"IMG-{n}"}))
+    run_id, start = logged(accuracy=0.87), Barrier(4)
+
+    def write(n: int) -> None:
+        start.wait()
+        tags = token_tags(**{VALUE: "0.87", TOKEN: f"IMG-{n}"})
+        try:
+            create_version(stores[n], f"model-{n}", tags, run_id=run_id)
+        except ValueError as error:
+            assert "a reward rests on run" in str(error)  # noqa: PT017  # which fail is open
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    found = sorted(event["data"]["evidence"] for event in events(lenient))
+    assert found == (["run_backed"] if required == "true" else [*3 * ["reused"], "run_backed"])
+    assert_sound(lenient)

@@ -51,7 +51,7 @@ def test_old_version_that_is_mended_later(stock, store_factory):
     set_tag(store, "model", 2, VALUE, "0.9")
     found = decision(store, version=2)
     assert (found["outcome"], found["improvement_pp"]) == ("baseline", "40")
-    assert "older than the plugin" in found["reason"]
+    assert "past the plugin" in found["reason"]
     register(store, "0.905", "0.92")
     assert paid(store) == [("model", "4", "2")]
     assert_sound(store)
