@@ -8,11 +8,13 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     model_versions,
 )
 from hokusai_mlflow_plugin.db.schema.tables import state
-from hokusai_mlflow_plugin.db.upserts import insert_if_absent
+from hokusai_mlflow_plugin.db.upserts import insert_if_absent, upsert
 
 _BACKFILL = "backfill"
 
 _TAKEN_OVER = "taken_over_ms"
+
+_CATALOGUE = "catalogue"
 
 _PENDING, _DONE = "pending", "done"
 
@@ -32,6 +34,16 @@ def note_take_over(connection: Connection, now_ms: int) -> None:
     """Put on record when older data is taken over, if there is any and it is not on record."""
     if connection.scalar(select(model_versions.c.version).limit(1)) is not None:
         insert_if_absent(connection, state, {"key": _TAKEN_OVER, "value": str(now_ms)})
+
+
+def catalogue(connection: Connection) -> str | None:
+    """Fingerprint of the metric catalogue that the registry was indexed with, if on record."""
+    return connection.scalar(select(state.c.value).where(state.c.key == _CATALOGUE))
+
+
+def note_catalogue(connection: Connection, fingerprint: str) -> None:
+    """Put that on record, in place of what was."""
+    upsert(connection, state, {"key": _CATALOGUE, "value": fingerprint})
 
 
 def lock(connection: Connection) -> None:
