@@ -67,7 +67,9 @@ def test_rebuild_repairs_them(damaged, database_uri):
     }
 
 
-def test_index_is_judged_by_the_servers_settings(store, database_uri, folder):
+def test_index_is_judged_by_the_servers_settings(
+    store, store_factory, database_uri, folder, monkeypatch
+):
     """A metric that only the servers' catalogue knows is not held to other bounds."""
     create_version(store, tags=token_tags(**{METRIC: "share", VALUE: "1.5"}))
     assert run("index", "verify", database_uri).status == 0
@@ -75,6 +77,9 @@ def test_index_is_judged_by_the_servers_settings(store, database_uri, folder):
         '[metrics.share]\ntask = "other"\ndirection = "maximize"\nunit = "ratio"\n'
         "lower = 0\nupper = 1\n"
     )
+    with monkeypatch.context() as server:
+        server.setenv("_MLFLOW_SERVER_FILE_STORE", database_uri)
+        store_factory(HOKUSAI_METRICS_FILE="metrics.toml")
     done = run("index", "verify", database_uri, environ={"HOKUSAI_METRICS_FILE": "metrics.toml"})
     assert done.status == 1
     assert "stale row" in done.output
