@@ -22,7 +22,8 @@ from hokusai_mlflow_plugin.cli.reports import (
 )
 from hokusai_mlflow_plugin.db.index import registry_scan
 from hokusai_mlflow_plugin.db.schema import migrations
-from hokusai_mlflow_plugin.services.index import backfill, maintenance
+from hokusai_mlflow_plugin.domain.errors import OtherCatalogue
+from hokusai_mlflow_plugin.services.index import backfill, known_catalogue, maintenance
 from hokusai_mlflow_plugin.services.index.maintenance import Report
 from hokusai_mlflow_plugin.settings import Settings
 
@@ -145,7 +146,13 @@ def _dry_run(engine: Engine, settings: Settings) -> Iterator[Report]:
 
 def _upgrade(engine: Engine, settings: Settings) -> Iterator[Report]:
     if backfill.is_pending(engine):
+        known_catalogue.put_on_record(engine, settings.catalogue, is_server=True)
         return backfill.run(engine, settings.catalogue)
+    try:
+        known_catalogue.require_same(engine, settings.catalogue)
+    except OtherCatalogue as error:  # the file may have changed; the servers will say so
+        click.echo(f"The index is left as it is. {error}", err=True)
+        return iter(())
     return maintenance.rebuild(engine, settings.catalogue)
 
 

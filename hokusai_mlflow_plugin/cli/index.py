@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin.cli.reports import (
 )
 from hokusai_mlflow_plugin.db.index import registry_scan
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
-from hokusai_mlflow_plugin.services.index import backfill, maintenance
+from hokusai_mlflow_plugin.services.index import backfill, known_catalogue, maintenance
 from hokusai_mlflow_plugin.services.index.maintenance import Report
 
 Scan = Callable[[Engine, Catalogue], Iterator[Report]]
@@ -47,7 +47,8 @@ def verify(database_uri: str | None, as_json: bool) -> None:
     """Name each difference between tags and index; exit status 1 where there is one.
 
     It may be a missing row, a stale row, or a differing column, the decision in force included.
-    Nothing is written. JSON:
+    Nothing is written. Exit status 2 where HOKUSAI_METRICS_FILE is not that of the servers: nothing
+    is compared then. JSON:
     'differences', each with 'workspace', 'model', 'version', 'kind' and 'details', and
     'version_count'.
 
@@ -105,6 +106,7 @@ def _scan(database_uri: str | None, scan: Scan, verb: str, found: Listing) -> in
     with open_database(database_uri) as (engine, settings):
         with engine.connect() as connection:
             total = registry_scan.count_versions(connection)
+        known_catalogue.require_same(engine, settings.catalogue)
         for report in with_progress(scan(engine, settings.catalogue), total, verb):
             for row in difference_rows(report.differences):
                 found.add(row)

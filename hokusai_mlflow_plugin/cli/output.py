@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.domain.errors import HokusaiError, OtherCatalogue
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,7 +73,10 @@ def masked(message: str) -> str:
 
 
 def reporting_errors(command: F) -> F:
-    """Decorator: a foreseeable error is one sentence on standard error, and exit status 1."""
+    """Decorator: a foreseeable error is one sentence on standard error, and exit status 1.
+
+    2 where nothing was compared: the commands that compare say 1 for a difference.
+    """
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -84,7 +87,7 @@ def reporting_errors(command: F) -> F:
             if message is None:
                 raise
             click.echo(f"Error: {masked(' '.join(message.split()))}", err=True)
-            sys.exit(1)
+            sys.exit(2 if isinstance(error, OtherCatalogue) else 1)
 
     return wrapper  # type: ignore[return-value]  # it has the command's signature
 

@@ -93,6 +93,18 @@ class ReceiverUnresolved(HokusaiError):
         super().__init__("The name of the receiver in HOKUSAI_REWARD_WEBHOOK_URL does not resolve.")
 
 
+class OtherCatalogue(HokusaiError):
+    """The registry was indexed with another metric catalogue than this process has."""
+
+    def __init__(self, *, with_built_in: bool) -> None:
+        found = "the built-in metrics alone" if with_built_in else "another HOKUSAI_METRICS_FILE"
+        super().__init__(
+            f"The registry is indexed with {found}, so nothing was compared: every difference "
+            "could be one of the catalogue. Set HOKUSAI_METRICS_FILE to the file of the servers. "
+            "If that file has changed, restart a server with it first, then run this again."
+        )
+
+
 class TagsLocked(HokusaiError, ValueError):
     """Tags that a reward rests on would change (R10)."""
 

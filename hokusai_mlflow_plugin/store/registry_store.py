@@ -15,7 +15,7 @@ from hokusai_mlflow_plugin.db.schema import binary_log, migrations
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
-from hokusai_mlflow_plugin.services.index import backfill
+from hokusai_mlflow_plugin.services.index import backfill, known_catalogue
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
@@ -29,6 +29,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     managed_session,
     managed_session_maker,
     read_replica_uri,
+    server_tracking_uri,
     workspaces_enabled,
 )
 from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate, without_wrong_source
@@ -60,6 +61,9 @@ class TokenAwareRegistry:
             binary_log.require_row_log(connection)
         migrations.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
         backfill.open_registry(store.engine, self.settings)
+        known_catalogue.put_on_record(
+            store.engine, self.settings.catalogue, is_server=server_tracking_uri() is not None
+        )
         judge = Judge(self.settings, evidence_source(store.engine, tracking_uri))
         # Older stores of MLflow know no read replica.
         read_engine = getattr(store, "read_engine", None)

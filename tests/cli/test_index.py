@@ -67,7 +67,9 @@ def test_rebuild_repairs_them(damaged, database_uri):
     }
 
 
-def test_index_is_judged_by_the_servers_settings(store, database_uri, folder):
+def test_index_is_judged_by_the_servers_settings(
+    store, store_factory, database_uri, folder, monkeypatch
+):
     """A metric that only the servers' catalogue knows is not held to other bounds."""
     create_version(store, tags=token_tags(**{METRIC: "share", VALUE: "1.5"}))
     assert run("index", "verify", database_uri).status == 0
@@ -75,6 +77,9 @@ def test_index_is_judged_by_the_servers_settings(store, database_uri, folder):
         '[metrics.share]\ntask = "other"\ndirection = "maximize"\nunit = "ratio"\n'
         "lower = 0\nupper = 1\n"
     )
+    with monkeypatch.context() as server:
+        server.setenv("_MLFLOW_SERVER_FILE_STORE", database_uri)
+        store_factory(HOKUSAI_METRICS_FILE="metrics.toml")
     done = run("index", "verify", database_uri, environ={"HOKUSAI_METRICS_FILE": "metrics.toml"})
     assert done.status == 1
     assert "stale row" in done.output
@@ -84,3 +89,43 @@ def test_index_is_judged_by_the_servers_settings(store, database_uri, folder):
 def test_tables_have_to_be_there(database_uri, command):
     """Without the Hokusai tables there is nothing to verify: the command names the one to run."""
     assert "hokusai-mlflow db upgrade" in failed(run("index", command, database_uri))
+
+
+METRICS = '[metrics.custom]\ndirection = "maximize"\nupper = "0.8"\n'
+
+
+@pytest.fixture
+def metrics_file(tmp_path):
+    """A metrics file that the servers have and the command is not given."""
+    path = tmp_path / "metrics.toml"
+    path.write_text(METRICS)
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+def test_another_catalogue_is_not_compared(
+    store_factory, database_uri, metrics_file, monkeypatch, command
+):
+    """Without the servers' metrics file a command compares nothing, says so, and exits with 2."""
+    store = store_factory(HOKUSAI_METRICS_FILE=metrics_file)
+    create_version(store, tags=token_tags(**{METRIC: "custom", VALUE: "0.7"}))
+    done = run("index", command, database_uri)
+    assert done.status == 2
+    assert "indexed with another HOKUSAI_METRICS_FILE" in done.errors
+    assert "Set HOKUSAI_METRICS_FILE to the file of the servers" in done.errors
+    monkeypatch.setenv("HOKUSAI_METRICS_FILE", metrics_file)
+    assert run("index", command, database_uri).status == 0
+
+
+def test_a_catalogue_that_changes(store_factory, database_uri, metrics_file, monkeypatch):
+    """The last server to start decides; a program that opens the database itself does not."""
+    store_factory()
+    store_factory(HOKUSAI_METRICS_FILE=metrics_file)
+    assert run("index", "verify", database_uri).status == 0
+    with monkeypatch.context() as server:
+        server.setenv("_MLFLOW_SERVER_FILE_STORE", database_uri)
+        store_factory(HOKUSAI_METRICS_FILE=metrics_file)
+    assert run("index", "verify", database_uri).status == 2
+    done = run("db", "upgrade", database_uri)
+    assert done.status == 0
+    assert "The index is left as it is." in done.errors

@@ -42,7 +42,8 @@ def held_decision(connection: Connection, version: Version) -> Mapping[str, Any]
         .order_by(is_achieved.desc(), decisions.c.decided_time)
         .limit(1)
     )
-    return connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
 def paid_contributors(connection: Connection, decision: Mapping[str, Any]) -> list[Any] | None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from hokusai_mlflow_plugin.db.index.live_index import IS_INDEXED_AS
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
@@ -181,7 +181,7 @@ def follows_model_token(connection: Connection, model: ModelId, token_id: str | 
         token_id: Its own token; None where its versions may carry any.
     """
     tags = model_version_tags
-    is_other = token_index.c.token_id.is_(None)
+    is_other: ColumnElement[bool] = token_index.c.token_id.is_(None)
     if token_id is not None:
         # A version of another token that is not indexed is as it has to be.
         is_other = or_(

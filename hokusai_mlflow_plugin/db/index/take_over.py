@@ -6,8 +6,10 @@ from sqlalchemy import Connection, select
 
 from hokusai_mlflow_plugin.db.schema.tables import state
 from hokusai_mlflow_plugin.db.seals import sealed
+from hokusai_mlflow_plugin.db.upserts import upsert
 
 _BACKFILL = "backfill"
+_CATALOGUE = "catalogue"
 
 _PENDING, _DONE = "pending", "done"
 
@@ -21,6 +23,16 @@ def is_recorded(connection: Connection) -> bool:
     """Whether it is on record that older data is taken over, or still to be."""
     found = connection.scalar(select(state.c.value).where(state.c.key == _BACKFILL))
     return found in (_PENDING, _DONE)
+
+
+def catalogue(connection: Connection) -> str | None:
+    """Fingerprint of the metric catalogue that the registry was indexed with, if on record."""
+    return connection.scalar(select(state.c.value).where(state.c.key == _CATALOGUE))
+
+
+def note_catalogue(connection: Connection, fingerprint: str) -> None:
+    """Put that on record, in place of what was."""
+    upsert(connection, state, sealed(state, {"key": _CATALOGUE, "value": fingerprint}))
 
 
 def lock(connection: Connection) -> None:

@@ -46,7 +46,7 @@ class Held:
         metric = catalogue.get(decision["benchmark_metric"])
         direction = metric.direction.value if metric else decision["direction"]
         said = tags.get(DIRECTION_TAG)
-        self._same = {
+        self._same: dict[str, bool] = {
             TOKEN_ID_TAG: tags.get(TOKEN_ID_TAG) == decision["token_id"],
             BENCHMARK_METRIC_TAG: _same_metric(catalogue, tags, decision["benchmark_metric"]),
             BENCHMARK_VALUE_TAG: value is not None and value == stored_value(decision["value"]),
