@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 
@@ -12,10 +10,11 @@ import requests
 from cli.commands import failed, run
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from support import prepared
 from support.registry import VALUE, token_tags
 from support.servers import _environment, _free_port, _stop
 
-COMMAND = [sys.executable, "-c", "from hokusai_mlflow_plugin.cli import main; main()", "server"]
+COMMAND = ["-c", "from hokusai_mlflow_plugin.cli import main; main()", "server"]
 START_SECONDS = 120
 
 
@@ -24,13 +23,11 @@ def serving(folder, *options):
     """Run the command on a free port of 127.0.0.1 until the block ends."""
     port = _free_port()
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = prepared.start(
             [*COMMAND, "-h", "127.0.0.1", "--port", str(port), "--workers", "1", *options],
             cwd=folder,
             env=_environment({}),
             stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
     try:
         uri = f"http://127.0.0.1:{port}"
