@@ -58,6 +58,10 @@ class PreparedProcess:
                 self.returncode = int(status)
         return self.returncode
 
+    def __del__(self) -> None:
+        # Not sooner: a signal handler may ask again while ``wait`` listens.
+        self._connection.close()
+
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
