@@ -7,11 +7,15 @@ VENV := .venv
 OLDEST := .venv-oldest
 WHEEL_VENV := build/wheel-venv
 OLDEST_MLFLOW := mlflow==3.10.*
+# What 'make test' leaves to CI: pytest's options for coverage.
+PYTEST_OPTIONS ?=
+# What 'make mutate' changes; by default all that pyproject.toml names.
+MUTANTS ?=
 PIP := -m pip --disable-pip-version-check install -qq
 EXTRAS := postgres,mysql
 MANIFESTS := pyproject.toml Makefile
 
-.PHONY: help serve test lint demo picture wheel-test test-oldest constraints bench bench-full clean
+.PHONY: help serve test mutate lint demo picture wheel-test test-oldest constraints bench bench-full clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,7 +24,13 @@ serve: $(VENV)/.served ## Install, and serve on http://127.0.0.1:5000 (PORT=…)
 	@$(VENV)/bin/hokusai-mlflow server --host 127.0.0.1 --port $(PORT)
 
 test: $(VENV)/.developed ## Install, and run all tests
-	@$(VENV)/bin/pytest -n 2
+	@$(VENV)/bin/pytest -n 2 $(PYTEST_OPTIONS)
+
+# Not part of 'make test'. MUTANTS names some, e.g. 'hokusai_mlflow_plugin.domain.delta*'.
+mutate: $(VENV)/.developed ## Change one thing at a time in rules and decisions (MUTANTS=…)
+	@$(VENV)/bin/python $(PIP) -c constraints.txt --group mutate
+	@$(VENV)/bin/mutmut run $(MUTANTS)
+	@$(VENV)/bin/mutmut results
 
 lint: $(VENV)/.developed ## Check style, types and layers
 	@$(VENV)/bin/ruff check
@@ -60,11 +70,11 @@ bench-full: $(VENV)/.developed ## The same with 10,000, 100,000 and 1,000,000 ve
 	@$(VENV)/bin/python benchmarks/bench.py --sizes 10000 100000 1000000 --name bench-full
 
 clean: ## Remove the environments and what was built
-	@rm -rf $(VENV) $(OLDEST) build dist
+	@rm -rf $(VENV) $(OLDEST) build dist mutants
 
 # $(1): the MLflow to pin; $(2): the file to write. Markers keep it valid on every Python.
 compile = echo '$(1)' | $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.10 \
-	--all-extras --group test --group lint --no-annotate --upgrade \
+	--all-extras --group test --group lint --group mutate --no-annotate --upgrade \
 	--custom-compile-command 'make constraints' pyproject.toml - --output-file $(2)
 
 $(VENV)/.served: $(VENV)/pyvenv.cfg constraints.txt $(MANIFESTS)

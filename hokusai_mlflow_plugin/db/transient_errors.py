@@ -1,4 +1,4 @@
-"""What databases say when one of two transactions has to give way, and may be begun again."""
+"""What databases say when a transaction has to give way to another, or has waited long enough."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ _CODES = frozenset(
 # Where drivers put the code: psycopg, psycopg2, those of MariaDB and MySQL.
 _ATTRIBUTES = ("sqlstate", "pgcode", "errno")
 
+_TIMEOUTS = frozenset(
+    (
+        "55P03",  # PostgreSQL: lock_timeout
+        "57014",  # PostgreSQL: statement_timeout
+        1205,  # MySQL: lock wait timeout, of a row or a table
+        3024,  # MySQL: max_execution_time
+        1969,  # MariaDB: max_statement_time
+        "database is locked",  # SQLite
+    )
+)
 _READ_ONLY = frozenset(
     (
         "25006",  # PostgreSQL
@@ -31,7 +41,7 @@ _READ_ONLY = frozenset(
 
 def is_read_only(error: BaseException | None) -> bool:
     """Whether a database takes no writes: a standby, or one that was set so."""
-    return isinstance(error, DBAPIError) and not _READ_ONLY.isdisjoint(_codes(error.orig))
+    return _says(error, _READ_ONLY)
 
 
 def is_about_values(error: BaseException | None) -> bool:
@@ -43,9 +53,16 @@ def is_about_values(error: BaseException | None) -> bool:
 
 def is_deadlock(error: BaseException | None) -> bool:
     """Whether a database ended a transaction because of another, and rolled it back whole."""
-    if not isinstance(error, DBAPIError):
-        return False
-    return not _CODES.isdisjoint(_codes(error.orig))
+    return _says(error, _CODES)
+
+
+def is_timeout(error: BaseException | None) -> bool:
+    """Whether a database gave a statement up because it waited or worked for too long."""
+    return _says(error, _TIMEOUTS)
+
+
+def _says(error: BaseException | None, codes: frozenset[str | int]) -> bool:
+    return isinstance(error, DBAPIError) and not codes.isdisjoint(_codes(error.orig))
 
 
 def _codes(driver_error: Any) -> set[object]:

@@ -71,6 +71,18 @@ class SchemaMismatch(HokusaiError):
     """The database's Hokusai tables are not those that this release works with."""
 
 
+class MigrationBlocked(HokusaiError, TimeoutError):
+    """A migration was given up, and the tables can be used as before."""
+
+    def __init__(self, table_s: float, statement_s: float) -> None:
+        super().__init__(
+            "The Hokusai tables could not be migrated: another transaction kept a table locked for "
+            f"{table_s:g} seconds, or a statement took longer than {statement_s:g} seconds. They "
+            "can be used as before. Find that transaction in pg_stat_activity (PostgreSQL) or SHOW "
+            "FULL PROCESSLIST (MySQL), end it, and migrate again."
+        )
+
+
 class SettingsError(HokusaiError, ValueError):
     """An environment variable has a value that cannot be used."""
 

@@ -7,18 +7,18 @@ import json
 import os
 import pty
 import struct
-import subprocess
-import sys
+import tempfile
 import termios
 
 import pytest
 from cli.commands import run
+from support import prepared
 from support.registry import create_version
 
 from hokusai_mlflow_plugin.cli.output import print_table
 from hokusai_mlflow_plugin.cli.reports import FirstRows, JsonRows
 
-COMMAND = [sys.executable, "-c", "from hokusai_mlflow_plugin.cli import main; main()"]
+COMMAND = ["-c", "from hokusai_mlflow_plugin.cli import main; main()"]
 
 
 def test_first_rows(capsys):
@@ -81,15 +81,19 @@ def test_progress_bar(store, database_uri):
     assert piped.errors == ""
     terminal, theirs = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    done = subprocess.run(
-        [*COMMAND, "index", "rebuild", database_uri],
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-        check=True,
-    )
+    with tempfile.TemporaryFile("w+") as output:
+        process = prepared.start(
+            [*COMMAND, "index", "rebuild", database_uri],
+            cwd=".",
+            env=os.environ,
+            stdout=output,
+            stderr=theirs,
+        )
+        assert process.wait(60) == 0
+        output.seek(0)
+        printed = output.read()
     os.close(theirs)
     shown = all_of(terminal)
     assert "Repairing: 100%" in shown
     assert "1/1" in shown
-    assert done.stdout == piped.output
+    assert printed == piped.output

@@ -17,12 +17,14 @@ from cli.commands import failed, run
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
+from support import prepared
 from support.registry import VALUE, token_tags
 from support.servers import _environment, _free_port, _stop
 
 server = importlib.import_module("hokusai_mlflow_plugin.cli.server")  # the name is the command's
 
-COMMAND = [sys.executable, "-c", "from hokusai_mlflow_plugin.cli import main; main()", "server"]
+PROGRAM = ["-c", "from hokusai_mlflow_plugin.cli import main; main()", "server"]
+COMMAND = [sys.executable, *PROGRAM]
 START_SECONDS = 120
 
 
@@ -31,13 +33,11 @@ def serving(folder, *options):
     """Run the command on a free port of 127.0.0.1 until the block ends."""
     port = _free_port()
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*COMMAND, "-h", "127.0.0.1", "--port", str(port), "--workers", "1", *options],
+        process = prepared.start(
+            [*PROGRAM, "-h", "127.0.0.1", "--port", str(port), "--workers", "1", *options],
             cwd=folder,
             env=_environment({}),
             stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
     try:
         uri = f"http://127.0.0.1:{port}"

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import subprocess
-import sys
 
 import mlflow.cli
 import mlflow.server
@@ -28,6 +26,7 @@ from mlflow.tracking._model_registry import utils as registry_utils
 from mlflow.tracking._tracking_service import utils as tracking_utils
 from mlflow.utils import validation
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
+from support import prepared
 
 from hokusai_mlflow_plugin.db.schema import mlflow_tables
 from hokusai_mlflow_plugin.store.mlflow_compat import database, server
@@ -167,9 +166,7 @@ def test_sgi_name(sgi):
         "print(type(server.servable(server.server_app())).__name__)"
     )
     environ = {**os.environ, "_MLFLOW_SGI_NAME": sgi}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
-    )
+    done = prepared.run(["-c", code], env=environ, check=True)
     assert done.stdout.split()[-1] == ("FastAPI" if sgi == "uvicorn" else "Flask")
 
 

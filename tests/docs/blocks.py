@@ -9,15 +9,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import Any
+
+from support import prepared
 
 ADDRESS = "http://127.0.0.1:5000"
 DATABASE = "sqlite:///hokusai.db"
 
+CURL = Path(__file__).with_name("curl.py")
+
+_SHELL = re.compile(r"[|<>;&$`*]")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INTERPRETER = """
 import json, sys
@@ -72,10 +79,10 @@ class Reader:
     def __init__(self, address: str, database_uri: str, folder: Path) -> None:
         self._real = {ADDRESS: address, DATABASE: database_uri}
         self._folder = folder
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        folders = [str(Path(sys.executable).parent), *_curl(folder), os.environ["PATH"]]
         self._environ = {
             **os.environ,
-            "PATH": path,
+            "PATH": os.pathsep.join(folders),
             "MLFLOW_TRACKING_URI": address,
             "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         }
@@ -115,6 +122,8 @@ class Reader:
         return printed[:-1]
 
     def _shell(self, command: str) -> str:
+        if command.startswith("hokusai-mlflow ") and not _SHELL.search(command):
+            return self._command(command)
         result = subprocess.run(
             ["bash", "-c", command],
             cwd=self._folder,
@@ -127,9 +136,26 @@ class Reader:
         )
         return result.stdout + result.stderr
 
+    def _command(self, command: str) -> str:
+        """The project's own command as its script runs it, without a new interpreter for each."""
+        _, *arguments = shlex.split(command)
+        script = ["-c", "from hokusai_mlflow_plugin.cli import main; main()", *arguments]
+        return prepared.run(script, cwd=self._folder, env=self._environ, merged=True).stdout
+
     def close(self) -> None:
         self._python.kill()
         self._python.communicate()
+
+
+def _curl(folder: Path) -> list[str]:
+    """A folder with a stand-in for curl, where this machine has none."""
+    if which("curl"):
+        return []
+    script = folder / "bin" / "curl"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{CURL}" "$@"\n')
+    script.chmod(0o755)
+    return [str(script.parent)]
 
 
 def comparable(text: str) -> Any:

@@ -20,6 +20,7 @@ import requests
 from docs.blocks import ADDRESS, examples
 from mlflow import MlflowClient
 from sqlalchemy import text
+from support import prepared
 from support.receiver import OTHER_SECRET, SECRET
 from support.registry import VALUE, create_version, token_tags
 from support.rewards import events
@@ -159,13 +160,7 @@ def test_the_chain_is_checked_from_the_feed(tmp_path):
 
 
 def run_chain(address: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", CHAIN.replace(ADDRESS, address)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return prepared.run(["-c", CHAIN.replace(ADDRESS, address)])
 
 
 @on_sqlite

@@ -29,6 +29,7 @@ from integration.rules_model import (
 )
 from mlflow.exceptions import MlflowException
 from sqlalchemy import inspect, text
+from support.examples import share
 from support.index import assert_index_is_truth, indexed_versions
 from support.registry import TOKEN, create_model, create_version, set_model_tag, set_tag
 
@@ -210,7 +211,7 @@ def test_random_writes(store):
     run_state_machine_as_test(
         lambda: Registry(store),
         settings=settings(
-            max_examples=EXAMPLES[store.engine.dialect.name],
+            max_examples=share(EXAMPLES[store.engine.dialect.name]),
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),

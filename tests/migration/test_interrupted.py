@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from support.killed import KillableProcess, killable
 from support.killed_tasks import downgrade
 
-from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema import migration_lock, migrations
 from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
 
 
@@ -36,7 +36,7 @@ def process(database_uri: str) -> Iterator[KillableProcess]:
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that outlives its process fails the test, and does not just delay it."""
-    monkeypatch.setattr(migrations, "_LOCK_TIMEOUT_S", 20)
+    monkeypatch.setattr(migration_lock, "LOCK_TIMEOUT_S", 20)
 
 
 def ours(engine: Engine) -> list[str]:

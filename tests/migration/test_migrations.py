@@ -17,7 +17,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Engine, create_engine, inspect, make_url, text
 from sqlalchemy.event import listens_for
 
-from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema import migration_lock, migrations
 from hokusai_mlflow_plugin.db.schema.tables import VERSION_TABLE, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 from hokusai_mlflow_plugin.store.registry_store import build_store
@@ -71,7 +71,7 @@ def test_each_step_up_and_down(engine):
     revisions = [script.revision for script in scripts.walk_revisions()][::-1]
     migrations.upgrade(engine)
     for target in [*revisions[-2::-1], "base", *revisions]:
-        with migrations._exclusive(engine) as connection:
+        with migration_lock.exclusive(engine) as connection:
             config = migrations._config(connection)
             step = command.upgrade if target in revisions and target > _at(connection) else None
             (step or command.downgrade)(config, target)
@@ -87,7 +87,7 @@ def test_downgrade_leaves_nothing(engine):
     """Taking every migration back leaves MLflow's tables alone in the database."""
     before = tables(engine)
     migrations.upgrade(engine)
-    with migrations._exclusive(engine) as connection:
+    with migration_lock.exclusive(engine) as connection:
         command.downgrade(migrations._config(connection), "base")
     assert tables(engine) - {VERSION_TABLE} == before
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support import prepared
 from support.databases import required
 
 VARIABLE = "HOKUSAI_TEST_OLDEST_PYTHON"
@@ -48,15 +48,11 @@ def mlflow_command(tmp_path):
 
     def run(*arguments: str, **environ: str) -> str:
         own = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "HOKUSAI_"))}
-        done = subprocess.run(
-            [sys.executable, "-m", "mlflow", *arguments],
+        done = prepared.run(
+            ["-m", "mlflow", *arguments],
             cwd=tmp_path,
             env={**own, "MLFLOW_DISABLE_TELEMETRY": "true", **environ},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+            merged=True,
         )
         assert done.returncode == 0, done.stdout
         return done.stdout

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from security.seeds import FIRST, TOKEN
 from security.servers import JSON, PREFIX, Server, error_of
+from support.examples import share
 
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 
-EXAMPLES = 100
+EXAMPLES = share(100)
 GET_ROUTES = [route for route in ROUTES if route.method == "GET"]
 MLFLOW = "/api/2.0/mlflow/"
 

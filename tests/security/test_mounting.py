@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support import prepared
 from support.databases import AllDatabases
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
@@ -60,13 +59,6 @@ def test_documented_plugin_guards_our_routes(
         "_MLFLOW_SGI_NAME": "gunicorn",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", TRIAL],
-        env=environ,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = prepared.run(["-c", TRIAL], env=environ, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[401, 200, 403, 404, 403, 200]"

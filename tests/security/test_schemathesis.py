@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from security.servers import AJAX_PREFIX, PREFIX, Server
+from support.examples import share
 
 from hokusai_mlflow_plugin.web.api.contract import OPENAPI_PATH, openapi
 from hokusai_mlflow_plugin.web.api.routes import ROUTES
 
-EXAMPLES = 200
+EXAMPLES = share(200)
 OPERATIONS = [*((route.method, route.path) for route in ROUTES), ("GET", OPENAPI_PATH)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from security.accounts import ADMIN, READER, auth_environ, create_users, grant_r
 from security.seeds import SECOND, TOKEN, seed
 from security.servers import GUNICORN, PREFIX, serve
 from security.servers import Server as Running
+from support import prepared
 from support.databases import AllDatabases
 
 from hokusai_mlflow_plugin import basic_auth
@@ -22,20 +22,16 @@ from hokusai_mlflow_plugin.store.mlflow_compat import authentication, errors
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint, rules
 
-COMMAND = [sys.executable, "-c", "from hokusai_mlflow_plugin.cli import main; main()"]
+COMMAND = ["-c", "from hokusai_mlflow_plugin.cli import main; main()"]
 
 
 def _start(folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """``hokusai-mlflow server --auth`` where it is expected to end by itself."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "HOKUSAI_"))}
-    return subprocess.run(
+    return prepared.run(
         [*COMMAND, "server", "--auth", "--port", "1"],
         env={**kept, **environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
         cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
     )
 
 

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 from mlflow.exceptions import MlflowException
 
+from support.examples import share
 from support.index import assert_index_is_truth
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag
 from support.rewards import assert_sound, detect, events
@@ -434,7 +435,7 @@ def run_any_writes(store: Any, sequences: int, writes: int) -> None:
     run_state_machine_as_test(
         lambda: RegistryMachine(store),
         settings=settings(
-            max_examples=sequences,
+            max_examples=share(sequences),
             stateful_step_count=writes,
             deadline=None,  # databases take their time
             suppress_health_check=list(HealthCheck),

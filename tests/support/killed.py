@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event
+
+from support.prepared import PipedProcess
 
 Task = Callable[..., None]
 """Does the work, given what the order says."""
@@ -30,7 +31,7 @@ Die = Callable[[], None]
 class KillableProcess:
     """A process that does a task again and again, and dies where it is told."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: PipedProcess) -> None:
         self._process = process
 
     def run(self, kill_at: int | None = None, **order: Any) -> bool:
@@ -43,8 +44,6 @@ class KillableProcess:
         Returns:
             Whether it came to its end alive.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"kill_at": kill_at, "order": order}) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline().strip()
@@ -62,21 +61,14 @@ def killable(prepare: str, *arguments: str) -> Iterator[KillableProcess]:
         arguments: For the function.
     """
     tests = Path(__file__).parents[1]
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__)), prepare, *arguments],
+    process = PipedProcess(
+        [str(Path(__file__)), prepare, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
     )
     try:
         yield KillableProcess(process)
     finally:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
-        process.wait(30)
-        process.stdout.close()
+        process.end()
 
 
 def _main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from alembic import command
 from sqlalchemy import Engine, create_engine, event
 
-from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema import migration_lock, migrations
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.services.rewards import dispatch
 from hokusai_mlflow_plugin.store.mlflow_compat.database import engine_of
@@ -85,5 +85,5 @@ def migrating(die: Die, database_uri: str) -> tuple[None, Task]:
 
 def downgrade(engine: Engine) -> None:
     """Take every migration back."""
-    with migrations._exclusive(engine) as connection:
+    with migration_lock.exclusive(engine) as connection:
         command.downgrade(migrations._config(connection), "base")

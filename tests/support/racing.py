@@ -8,8 +8,6 @@ Prints a line when it has begun. It stops when its standard input is closed.
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +17,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from hokusai_mlflow_plugin.store.registry_store import build_store
+from support.prepared import PipedProcess
 from support.registry import METRIC, VALUE, create_version, token_tags
 
 THREADS = 4
@@ -29,27 +28,22 @@ class RacingWriter:
 
     def __init__(self, database_uri: str, name: str) -> None:
         tests = Path(__file__).parents[1]
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__)), database_uri, name],
+        self._process = PipedProcess(
+            [str(Path(__file__)), database_uri, name],
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
         )
 
     def wait_until_begun(self) -> None:
-        assert self._process.stdout is not None
         assert self._process.stdout.readline() == "begun\n", "it failed: see the output above"
 
     def kill(self) -> None:
         """End it wherever it is."""
-        self._process.send_signal(signal.SIGKILL)
-        self._process.communicate()
+        self._process.process.kill()
+        self._process.end()
 
     def stop(self) -> None:
         """Let it end its last write; all its writes must have succeeded."""
-        self._process.communicate()
-        assert self._process.returncode == 0
+        assert self._process.end() == 0
 
 
 def _main(database_uri: str, name: str) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +14,12 @@ from pathlib import Path
 
 import requests
 
+from support import prepared
+
 _START_SECONDS = 180
 _STOP_SECONDS = 20
 _POLL_SECONDS = 0.2
+Process = prepared.PreparedProcess | subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Server:
 
     uri: str
     database_uri: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
 
@@ -67,20 +69,18 @@ def mlflow_server(
     database_uri = backend(folder)
     if registry_uri is None and app_name == "hokusai":
         registry_uri = f"hokusai+{database_uri}"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", database_uri]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     command += ["--app-name", app_name] if app_name else []
     command += ["--registry-store-uri", registry_uri] if registry_uri else []
     log = folder / "server.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = prepared.start(
             [*command, *_workers(options), *options],
             cwd=folder,
             env=_environment(environ or {}),
             stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
     try:
         _wait_until_healthy(f"http://127.0.0.1:{port}{health}", process, log)
@@ -109,7 +109,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_healthy(url: str, process: Process, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -123,7 +123,7 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -
     raise TimeoutError(log.read_text(errors="replace"))
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Process) -> None:
     """End the server and the workers that it started: they are one session."""
     for ending in (signal.SIGTERM, signal.SIGKILL):
         try:

@@ -82,7 +82,7 @@ def test_strict_policy_leaves_older_versions_alone():
     assert codes(Write({METRIC: "x"}, {METRIC}), STRICT) == []
 
 
-@pytest.mark.parametrize("order", itertools.permutations(token_tags()))
+@pytest.mark.parametrize("order", list(itertools.permutations(token_tags())))
 def test_single_tags_in_any_order(order):
     """Valid required tags may be added one at a time in each of the six orders."""
     for count in range(1, 4):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from hokusai_mlflow_plugin.db.schema.tables import state
+from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import upsert
 
 _KEY = "receiver_gone"
@@ -12,7 +13,7 @@ _KEY = "receiver_gone"
 
 def stop(connection: Connection, mark: str) -> None:
     """Keep that nothing is to be delivered any more to the receiver with this mark."""
-    upsert(connection, state, {"key": _KEY, "value": mark})
+    upsert(connection, state, sealed(state, {"key": _KEY, "value": mark}))
 
 
 def stopped_mark(connection: Connection) -> str | None:

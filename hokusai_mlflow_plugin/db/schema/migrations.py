@@ -6,7 +6,7 @@ MLflow's tables and its own version table are never touched.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,27 +15,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from hokusai_mlflow_plugin.db.schema.character_sets import wrong_columns
+from hokusai_mlflow_plugin.db.schema.migration_lock import STARTING, exclusive, timeouts_explained
 from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
-
-_MYSQL_LOCK = "CONCAT(:name, '_', MD5(DATABASE()))"  # MySQL's locks are the whole server's
-_LOCK_TIMEOUT_S = 300
-
-
-@dataclass(frozen=True)
-class _Lock:
-    """What is done by one process at a time."""
-
-    name: str
-    id: int
-    """PostgreSQL's advisory locks are numbers."""
-
-
-_MIGRATIONS = _Lock("hokusai_migrations", 0x686F6B75)  # "hoku"
-_STARTING = _Lock("hokusai_starting", 0x686F6B73)
 
 
 @dataclass(frozen=True)
@@ -92,13 +77,19 @@ def upgrade(engine: Engine) -> SchemaState:
 
     Returns:
         The state that was found before.
+
+    Raises:
+        SchemaMismatch: The tables are newer than this release, or another process is migrating them
+            and does not end.
+        MigrationBlocked: A table stayed locked, or a statement took too long.
     """
-    with _exclusive(engine) as connection:
+    with exclusive(engine) as connection:
         state = schema_state(connection)
         if not state.known:
             raise SchemaMismatch(_too_new(state))
         if not state.is_current:
-            command.upgrade(_config(connection), "head")
+            with timeouts_explained():
+                command.upgrade(_config(connection), "head")
         return state
 
 
@@ -121,7 +112,7 @@ def exclusively(engine: Engine) -> Iterator[None]:
     if engine.dialect.name == "sqlite":
         yield
         return
-    with _exclusive(engine):
+    with exclusive(engine):
         yield
 
 
@@ -134,76 +125,8 @@ def starting_alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name == "sqlite":
         yield
         return
-    with _exclusive(engine, _STARTING):
+    with exclusive(engine, STARTING):
         yield
-
-
-def _exclusive(engine: Engine, lock: _Lock = _MIGRATIONS) -> AbstractContextManager[Connection]:
-    """One connection in one transaction, with every other holder of the lock shut out.
-
-    PostgreSQL's advisory lock and MySQL's GET_LOCK end with the connection; SQLite and SQL Server
-    are locked by the transaction itself.
-    """
-    if engine.dialect.name == "sqlite":
-        return _sqlite_exclusive(engine)
-    if engine.dialect.name in ("mysql", "mariadb"):
-        return _mysql_exclusive(engine, lock)
-    return _transaction_exclusive(engine, lock)
-
-
-@contextmanager
-def _transaction_exclusive(engine: Engine, lock: _Lock) -> Iterator[Connection]:
-    """A transaction that holds a lock of PostgreSQL or SQL Server until it ends."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": lock.id})
-        else:
-            take = "EXEC sp_getapplock @Resource = :name, @LockMode = 'Exclusive'"
-            connection.execute(text(take), {"name": lock.name})
-        yield connection
-
-
-@contextmanager
-def _mysql_exclusive(engine: Engine, lock: _Lock) -> Iterator[Connection]:
-    """A transaction within a lock of the connection's, which is given back after the commit.
-
-    Given back earlier, the next process would not yet see the last migration, and run it again.
-    """
-    with engine.connect() as connection:
-        parameters = {"name": lock.name, "timeout": _LOCK_TIMEOUT_S}
-        with connection.begin():
-            got = connection.scalar(text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :timeout)"), parameters)
-        if got != 1:
-            raise SchemaMismatch("Another process has been migrating or starting for 5 minutes.")
-        try:
-            with connection.begin():
-                yield connection
-        finally:
-            release_lock = text(f"SELECT RELEASE_LOCK({_MYSQL_LOCK})")
-            connection.execute(release_lock, {"name": lock.name})
-
-
-@contextmanager
-def _sqlite_exclusive(engine: Engine) -> Iterator[Connection]:
-    """A SQLite transaction that takes the write lock at once.
-
-    The driver begins a transaction only before a write, and not at all before DDL (SQLAlchemy,
-    "SQLite: Serializable isolation"), so it is told to leave that to us.
-    """
-    with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        before = driver.isolation_level  # type: ignore[union-attr]  # sqlite3.Connection
-        driver.isolation_level = None  # type: ignore[union-attr]
-        try:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_S * 1000}")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
-        finally:
-            driver.isolation_level = before  # type: ignore[union-attr]
 
 
 def _ours(name: str | None, type_: str, _parents: object) -> bool:

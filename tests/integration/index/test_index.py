@@ -22,7 +22,7 @@ def test_create(store):
     assert_index_is_truth(store)
 
 
-@pytest.mark.parametrize("order", itertools.permutations(token_tags()), ids=str)
+@pytest.mark.parametrize("order", list(itertools.permutations(token_tags())), ids=str)
 def test_single_tags_in_each_order(store, order):
     """Completed by single tags, a version is indexed with the last one and not before."""
     create_version(store, tags={})

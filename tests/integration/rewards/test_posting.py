@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from shutil import which
 
 import pytest
 import requests
@@ -79,6 +80,7 @@ def test_an_answer_that_drips():
         assert_given_up(poster)
 
 
+@pytest.mark.skipif(which("openssl") is None, reason="Certificates are made with openssl.")
 def test_an_answer_that_drips_over_tls(tmp_path):
     """The same inside a TLS connection."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
