@@ -61,7 +61,7 @@ def is_timeout(error: BaseException | None) -> bool:
     return _says(error, _TIMEOUTS)
 
 
-def _says(error: BaseException | None, codes: frozenset[str | int]) -> bool:
+def _says(error: BaseException | None, codes: frozenset[object]) -> bool:
     return isinstance(error, DBAPIError) and not codes.isdisjoint(_codes(error.orig))
 
 

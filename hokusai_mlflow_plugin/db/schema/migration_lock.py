@@ -178,6 +178,6 @@ def _turn_awaited() -> Iterator[None]:
 
 def _others_turn() -> SchemaMismatch:
     return SchemaMismatch(
-        f"The registry is not opened: another process has been migrating or starting for {LOCK_TIMEOUT_S} "
-        "seconds, or has written to the database. Try again when it has ended."
+        "The registry is not opened: another process has been migrating or starting for "
+        f"{LOCK_TIMEOUT_S} seconds, or has written to the database. Try again when it has ended."
     )
