@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,6 +22,7 @@ PREFIX = "HOKUSAI_"
 TEST_PREFIX = "HOKUSAI_TEST_"
 _MAX_SECRETS = 2
 _MIN_SECRET_BYTES = 24
+_YEAR_S = 366 * 24 * 3600
 
 
 class Policy(str, Enum):
@@ -45,6 +48,11 @@ class Settings:
     webhook_allow_http: bool = False
     webhook_allow_private: bool = False
     """Whether the receiver may have a private address, such as one inside the cluster."""
+    webhook_ca_file: str | None = None
+    """Certificates of the authorities that the receiver's must be signed by, instead of the public
+    ones."""
+    webhook_proxy: str | None = field(default=None, repr=False)
+    """The HTTP proxy through which the receiver is reached; it may hold a password."""
     webhook_timeout_s: float = 10.0
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     catalogue: Catalogue = field(default_factory=lambda: BUILT_IN)
@@ -118,16 +126,51 @@ def _secrets(name: str, text: str) -> tuple[str, ...]:
     if not 1 <= len(secrets) <= _MAX_SECRETS:
         raise SettingsError(f"{name} holds one signing secret, or two during a rotation.")
     for secret in secrets:
-        try:
-            key = base64.b64decode(secret.removeprefix("whsec_") + "==", validate=False)
-        except ValueError:
-            key = b""
-        if not secret.startswith("whsec_") or len(key) < _MIN_SECRET_BYTES:
+        if len(_key(secret)) < _MIN_SECRET_BYTES:
             raise SettingsError(
-                f"{name}: a secret is 'whsec_' and the base64 of at least {_MIN_SECRET_BYTES} "
-                "random bytes, e.g. from: echo whsec_$(openssl rand -base64 32)"
+                f"{name}: a secret is 'whsec_' and the standard base64 (with + and /, padded with "
+                f"=; not the URL-safe one with - and _) of at least {_MIN_SECRET_BYTES} random "
+                "bytes, e.g. from: echo whsec_$(openssl rand -base64 32)"
             )
     return secrets
+
+
+def _key(secret: str) -> bytes:
+    """The bytes that a secret stands for; none where any two readers could differ over them.
+
+    Lenient decoders pass over what is not in their alphabet: the URL-safe one would sign with
+    another key than the receiver's.
+    """
+    text = secret.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+    canonical = secret.startswith("whsec_") and base64.b64encode(key).decode() == text
+    return key if canonical else b""
+
+
+def _ca_file(name: str, text: str) -> str:
+    try:
+        found = ssl.create_default_context(cafile=text).cert_store_stats()["x509_ca"]
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise SettingsError(f"{name}: cannot read {text}: {error}") from None
+    if not found:
+        raise SettingsError(f"{name}: {text} holds no certificate of an authority, in PEM.")
+    return text
+
+
+def _proxy(name: str, text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.path.strip("/") or parts.query or parts.fragment:
+        raise SettingsError(
+            f"{name} is no proxy's URL: use http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT."
+        )
+    return text
 
 
 def _positive(name: str, text: str) -> float:
@@ -135,13 +178,15 @@ def _positive(name: str, text: str) -> float:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < float("inf"):
-        raise SettingsError(f"{name} is {text!r}; use a number of seconds greater than 0.")
+    if not 0 < number <= _YEAR_S:
+        raise SettingsError(
+            f"{name} is {text!r}; use a number of seconds greater than 0, at most a year's."
+        )
     return number
 
 
 def _count(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise SettingsError(f"{name} is {text!r}; use a whole number of 1 or more.")
     return int(text)
 
@@ -154,6 +199,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_REWARD_WEBHOOK_SECRETS": ("webhook_secrets", _secrets),
     "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": ("webhook_allow_http", _flag),
     "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": ("webhook_allow_private", _flag),
+    "HOKUSAI_REWARD_WEBHOOK_CA_FILE": ("webhook_ca_file", _ca_file),
+    "HOKUSAI_REWARD_WEBHOOK_PROXY": ("webhook_proxy", _proxy),
     "HOKUSAI_REWARD_TIMEOUT_S": ("webhook_timeout_s", _positive),
     "HOKUSAI_REWARD_MAX_ATTEMPTS": ("max_attempts", _count),
     "HOKUSAI_REWARD_RETRY_BASE_S": ("base_s", _positive),

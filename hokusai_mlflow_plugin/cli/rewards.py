@@ -26,8 +26,8 @@ from hokusai_mlflow_plugin.cli.output import (
     reporting_errors,
     time_text,
 )
-from hokusai_mlflow_plugin.db.rewards import delivery_queue
-from hokusai_mlflow_plugin.domain.errors import SettingsError
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
+from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.rewards import ledger_verification
@@ -82,11 +82,14 @@ def list_rewards(
         found = list_events(connection, workspace, after, max_results, token_id)["reward_events"]
         sequences = [event["sequence"] for event in found]
         deliveries = delivery_queue.read_deliveries(connection, workspace, sequences)
+        is_stopped = receiver_state.stopped_mark(connection) is not None
     for event in found:
         event["delivery"] = _delivery(deliveries.get(event["sequence"]))
     if as_json:
-        print_json({"reward_events": found})
+        print_json({"reward_events": found, "is_stopped": is_stopped})
         return
+    if is_stopped:
+        click.echo(str(ReceiverGone()), err=True)
     print_table(
         ("sequence", "id", "token", "model", "points", "time", "delivery"),
         (
@@ -134,6 +137,7 @@ def verify(database_uri: str | None, as_json: bool) -> None:
 @rewards.command()
 @database_argument
 @click.option("--once", is_flag=True, help="Deliver what is due, then stop.")
+@click.option("--resume", is_flag=True, help="Deliver again to a receiver that answered 410.")
 @click.option(
     "--interval",
     default=2.0,
@@ -142,11 +146,12 @@ def verify(database_uri: str | None, as_json: bool) -> None:
     help="Seconds between two looks for new events.",
 )
 @reporting_errors
-def dispatch(database_uri: str | None, once: bool, interval: float) -> None:
+def dispatch(database_uri: str | None, once: bool, resume: bool, interval: float) -> None:
     """Post reward events to HOKUSAI_REWARD_WEBHOOK_URL, at least once each.
 
     Any number of these may run. Signed by the Standard Webhooks specification with
-    HOKUSAI_REWARD_WEBHOOK_SECRETS. Without --once it goes on when the database was away.
+    HOKUSAI_REWARD_WEBHOOK_SECRETS. Without --once it goes on when the database was away, and waits
+    for the receiver's name to resolve. A receiver that answers 410 ends it, with exit status 1.
 
     \b
     Example:
@@ -158,18 +163,21 @@ def dispatch(database_uri: str | None, once: bool, interval: float) -> None:
     # Its warnings quote the URL, which may hold a secret.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     with open_database(database_uri) as (engine, settings):
-        dispatcher = _dispatcher(engine, settings)
+        dispatcher = _dispatcher(engine, settings, is_patient=not once)
+        if resume:
+            with engine.begin() as connection:
+                receiver_state.resume(connection)
         if once:
-            click.echo(f"{dispatcher.deliver_due()} attempts made.")
+            click.echo(f"{_deliver(dispatcher)} attempts made.")
             return
         failures = 0
         while True:
             wait_s = interval
             try:
-                dispatcher.deliver_due()
+                _deliver(dispatcher)
                 failures = 0
             except SQLAlchemyError as error:
-                wait_s = min(_MAX_BACK_OFF_S, 2.0 ** min(failures, 10))
+                wait_s = _back_off_s(failures)
                 failures += 1
                 _logger.warning("%s Next look in %g seconds.", _outage(error), wait_s)
             time.sleep(wait_s)
@@ -198,23 +206,56 @@ def replay(event_id: str, database_uri: str | None, workspace: str) -> None:
     click.echo("It is due now.")
 
 
+def _deliver(dispatcher: Any) -> int:
+    try:
+        return int(dispatcher.deliver_due())
+    except ReceiverGone as gone:
+        _logger.error("%s", gone)
+        raise click.ClickException(str(gone)) from None
+
+
+def _back_off_s(failures: int) -> float:
+    return min(_MAX_BACK_OFF_S, 2.0 ** min(failures, 10))
+
+
 def _outage(error: SQLAlchemyError) -> str:
     reason = " ".join(database_failure(error).split())
     return f"{masked(reason).rstrip('.')}."
 
 
-def _dispatcher(engine: Engine, settings: Settings) -> Any:
+def _dispatcher(engine: Engine, settings: Settings, *, is_patient: bool) -> Any:
     # Importing MLflow's guard takes a second; the help texts do without.
     from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver  # noqa: PLC0415
-    from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session  # noqa: PLC0415
 
     if settings.webhook_url is None or not settings.webhook_secrets:
         raise SettingsError(
             "Set HOKUSAI_REWARD_WEBHOOK_URL and HOKUSAI_REWARD_WEBHOOK_SECRETS to deliver events."
         )
-    session = webhook_session(settings.webhook_url, allow_private=settings.webhook_allow_private)
+    session = _session(settings, settings.webhook_url, is_patient=is_patient)
     receiver = Receiver(settings.webhook_url, settings.webhook_secrets, settings.webhook_timeout_s)
     return Dispatcher(engine, receiver, settings.retry, session)
+
+
+def _session(settings: Settings, url: str, *, is_patient: bool) -> Any:
+    """What posts to the receiver; the patient wait until its name resolves."""
+    from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session  # noqa: PLC0415
+
+    failures = 0
+    while True:
+        try:
+            return webhook_session(
+                url,
+                allow_private=settings.webhook_allow_private,
+                ca_file=settings.webhook_ca_file,
+                proxy=settings.webhook_proxy,
+            )
+        except ReceiverUnresolved as error:
+            if not is_patient:
+                raise
+            wait_s = _back_off_s(failures)
+            failures += 1
+            _logger.warning("%s Next look in %g seconds.", error, wait_s)
+            time.sleep(wait_s)
 
 
 def _delivery(row: Any) -> dict[str, Any]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from enum import Enum
+
+_LONGEST_DATE = 64
 
 
 class DeliveryStatus(str, Enum):
@@ -34,3 +39,27 @@ class RetryPolicy:
         """
         full = min(self.cap_s, self.base_s * 2.0 ** min(failed_attempts - 1, 32))
         return full * (0.5 + 0.5 * jitter)
+
+    def pause_s(self, retry_after: str | None, now: datetime) -> float:
+        """Seconds for which a receiver asks to be left alone by ``Retry-After``, up to the cap.
+
+        Args:
+            retry_after: The header: seconds or an HTTP date; anything else asks nothing.
+            now: The time, with its zone.
+        """
+        text = (retry_after or "").strip()
+        if re.fullmatch(r"[0-9]{1,64}", text):
+            asked = float(text)
+        elif len(text) <= _LONGEST_DATE and (date := _http_date(text)) is not None:
+            asked = (date - now).total_seconds()
+        else:
+            return 0.0
+        return min(self.cap_s, max(0.0, asked))
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)

@@ -78,6 +78,24 @@ class SettingsError(HokusaiError, ValueError):
     """An environment variable has a value that cannot be used."""
 
 
+class ReceiverGone(HokusaiError):
+    """The receiver of reward events answered 410: it is not to be sent anything any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The receiver answered 410 Gone, so deliveries to it have stopped; the events wait. "
+            "Set HOKUSAI_REWARD_WEBHOOK_URL to another receiver, or, where this one is back, run "
+            "'hokusai-mlflow rewards dispatch --resume'."
+        )
+
+
+class ReceiverUnresolved(HokusaiError):
+    """The name of the receiver of reward events is not known to the resolver, perhaps not yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The name of the receiver in HOKUSAI_REWARD_WEBHOOK_URL does not resolve.")
+
+
 class TagsLocked(HokusaiError, ValueError):
     """Tags that a reward rests on would change (R10)."""
 

@@ -99,9 +99,10 @@ def test_a_likely_mistake_as_an_error(
     register: Register, mlflow_client: MlflowClient, new_name: NewName
 ) -> None:
     """Who turns warnings into errors gets one before anything is written."""
-    with warnings.catch_warnings(), pytest.raises(HokusaiWarning, match="no contributor"):
+    with warnings.catch_warnings():
         warnings.simplefilter("error", HokusaiWarning)
-        register(new_name("model"))
+        with pytest.raises(HokusaiWarning, match="no contributor"):
+            register(new_name("model"))
     assert new_name("model") not in model_names(mlflow_client)
 
 

@@ -16,6 +16,8 @@ from support.damage import run_sql
 from support.receiver import SECRET, receiving
 from support.registry import VALUE, create_version, token_tags
 
+from hokusai_mlflow_plugin.services.rewards.posting import Answer, Poster
+
 rewards = import_module("hokusai_mlflow_plugin.cli.rewards")  # the package has the command's name
 
 AWAY = "ALTER TABLE hokusai_reward_deliveries RENAME TO hokusai_away"
@@ -44,12 +46,12 @@ def receiver():
 def dispatch(database_uri, receiver):
     """Runs the command on the test's database."""
 
-    def start(*options, url=None):
+    def start(*options, url=None, private="true"):
         environ = {
             "HOKUSAI_REWARD_WEBHOOK_URL": url or receiver.url,
             "HOKUSAI_REWARD_WEBHOOK_SECRETS": SECRET,
             "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": "true",
-            "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": "true",
+            "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": private,
         }
         return run("rewards", "dispatch", database_uri, *options, environ=environ)
 
@@ -141,3 +143,42 @@ def test_an_answer_with_odd_headers(earned, dispatch, caplog):
         assert dispatch("--once", url=url).output == "1 attempts made.\n"
         answered.result()
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+def test_a_receiver_that_is_gone(earned, dispatch, receiver, database_uri):
+    """410 ends the command with a sentence; ``rewards list`` says it, and --resume begins anew."""
+    receiver.answers(410, 204)
+    assert "answered 410 Gone" in failed(dispatch())
+    assert "answered 410 Gone" in failed(dispatch("--once"))
+    assert len(receiver.heard) == 1
+    listed = run("rewards", "list", database_uri)
+    assert "answered 410 Gone" in listed.errors
+    assert "pending (1)" in listed.output
+    run_sql(earned, "UPDATE hokusai_reward_deliveries SET next_attempt_time = 0")
+    assert dispatch("--once", "--resume").output == "1 attempts made.\n"
+    assert "410" not in run("rewards", "list", database_uri).errors
+
+
+@pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
+def test_a_name_that_does_not_resolve_yet(earned, dispatch, receiver, waits, monkeypatch, caplog):
+    """It waits for it, ever longer, and then delivers; with --once it ends with a sentence."""
+    look_up, known = socket.getaddrinfo, []
+
+    def resolver(host, *arguments, **options):
+        if host == "rewards.example" and not known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up("8.8.8.8" if host == "rewards.example" else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    url = "https://rewards.example/s3cret"
+    assert "does not resolve" in failed(dispatch("--once", url=url, private="false"))
+    waits.then = {3: lambda: known.append(True), 4: stop}
+    monkeypatch.setattr(Poster, "post", lambda *_arguments: Answer(204))  # nothing leaves here
+    with pytest.raises(Stopped):
+        dispatch("--interval", "7", url=url, private="false")
+    assert waits.seconds == [1, 2, 4, 7]
+    assert "s3cret" not in caplog.text
+    with earned.engine.connect() as connection:
+        (status,) = connection.execute(text("SELECT status FROM hokusai_reward_deliveries")).one()
+    assert status == "delivered"

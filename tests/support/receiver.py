@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +17,10 @@ SECRET = "whsec_" + 43 * "A" + "="
 OTHER_SECRET = "whsec_" + 43 * "B" + "="
 REDIRECTED = "/elsewhere"
 
-Answer = int | str
-"""An HTTP status; or ``hang`` (until :meth:`Receiver.release`), ``drop`` (close without a word),
-``endless`` (200 and a body without end), ``redirect`` (307 to :data:`REDIRECTED`)."""
+Answer = int | str | tuple[int, str]
+"""An HTTP status, or one with a ``Retry-After``; or ``hang`` (until :meth:`Receiver.release`),
+``drop`` (close without a word), ``endless`` (200 and a body without end), ``redirect`` (307 to
+:data:`REDIRECTED`)."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,10 @@ class Receiver:
         if answer in ("hang", "drop"):
             handler.close_connection = True
             return
-        status = {"endless": 200, "redirect": 307}.get(str(answer), answer)
-        handler.send_response(int(status))
+        status, retry_after = answer if isinstance(answer, tuple) else (answer, None)
+        handler.send_response(int({"endless": 200, "redirect": 307}.get(str(status), status)))
+        if retry_after is not None:
+            handler.send_header("retry-after", retry_after)
         if answer == "redirect":
             handler.send_header("location", REDIRECTED)
         if answer != "endless":
@@ -114,7 +118,7 @@ def _verify(secret: str, headers: dict[str, str], body: bytes) -> Any:
 
 
 @contextmanager
-def receiving(port: int = 0) -> Iterator[Receiver]:
+def receiving(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     """Listen until the block ends, on a free port or on one where a receiver was before."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -134,6 +138,11 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         allow_reuse_address = True
 
     with Server(("127.0.0.1", port), Handler) as server:
+        if tls is not None:
+            # The handshake is made by the thread that reads, so a client cannot hold up the server.
+            server.socket = tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         receiver = Receiver(server.server_port)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,3 +45,33 @@ def test_never_shorter_than_before(failed, jitter):
     """With the same jitter the wait never gets shorter."""
     policy = RetryPolicy()
     assert policy.delay_s(failed, jitter) <= policy.delay_s(failed + 1, jitter)
+
+
+NOW = datetime(2026, 11, 26, 12, 0, 0, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("", 0),
+        ("30", 30),
+        (" 30 ", 30),
+        ("0", 0),
+        ("301", 300),
+        (64 * "9", 300),
+        (100_000 * "9", 0),
+        ("-5", 0),
+        ("1.5", 0),
+        ("٣", 0),
+        ("soon", 0),
+        ("Thu, 26 Nov 2026 12:01:00 GMT", 60),
+        ("Thu, 26 Nov 2026 11:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300),
+        ("Thu, 99 Nov 2026 12:01:00 GMT", 0),
+        (100_000 * "Thu, ", 0),
+    ],
+)
+def test_retry_after(header, seconds):
+    """Seconds or a date are kept to, up to the longest wait; anything else asks for nothing."""
+    assert RetryPolicy(cap_s=300).pause_s(header, NOW) == seconds

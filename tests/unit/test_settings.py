@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
@@ -59,3 +61,74 @@ def test_process_environment(monkeypatch):
     """By default the process's own environment is read."""
     monkeypatch.setenv("HOKUSAI_POLICY", "strict")
     assert read_settings().policy is Policy.STRICT
+
+
+SECRETS = "HOKUSAI_REWARD_WEBHOOK_SECRETS"
+KEY = bytes(range(0xE0, 0x100))
+STANDARD = base64.b64encode(KEY).decode()
+
+
+def test_a_secret():
+    """A secret is whsec_ and standard base64; two of them during a rotation."""
+    both = f"whsec_{STANDARD},whsec_{STANDARD}"
+    assert read_settings({SECRETS: both}).webhook_secrets == tuple(both.split(","))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.urlsafe_b64encode(KEY).decode(),
+        STANDARD.rstrip("="),
+        STANDARD + "=",
+        STANDARD[:10] + "." + STANDARD[10:],
+        STANDARD[:-2] + "9=",  # bits after the last byte
+        base64.b64encode(KEY[:23]).decode(),
+        "",
+    ],
+)
+def test_a_secret_that_could_be_read_in_two_ways(text):
+    """Whatever a lenient decoder makes another key of is refused at the start."""
+    assert base64.b64encode(KEY).decode() != text
+    with pytest.raises(SettingsError, match="standard base64") as caught:
+        read_settings({SECRETS: f"whsec_{text}"})
+    assert text not in str(caught.value) or not text
+
+
+@pytest.mark.parametrize(
+    "text", ["proxy:3128", "socks5://proxy", "http://", "http://p/x", "http://["]
+)
+def test_bad_proxy(text):
+    """A proxy is an http(s) URL without a path."""
+    with pytest.raises(SettingsError, match="HOKUSAI_REWARD_WEBHOOK_PROXY is no proxy's URL"):
+        read_settings({"HOKUSAI_REWARD_WEBHOOK_PROXY": text})
+
+
+def test_a_proxys_password_is_not_shown():
+    """Nor is it in what an error would print of the settings."""
+    settings = read_settings({"HOKUSAI_REWARD_WEBHOOK_PROXY": "http://user:s3cret@proxy:3128"})
+    assert settings.webhook_proxy == "http://user:s3cret@proxy:3128"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_bad_ca_file(tmp_path, content):
+    """A file without certificates stops the start, and not the first delivery."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SettingsError, match=r"HOKUSAI_REWARD_WEBHOOK_CA_FILE: .*ca\.pem"):
+        read_settings({"HOKUSAI_REWARD_WEBHOOK_CA_FILE": str(path)})
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e300", "x", ""])
+def test_bad_seconds(text):
+    """Seconds are more than none and no more than a clock can add."""
+    with pytest.raises(SettingsError, match="number of seconds"):
+        read_settings({"HOKUSAI_REWARD_RETRY_CAP_S": text})
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "٣", 5000 * "9", ""])
+def test_bad_count(text):
+    """A count is a whole number that a column can hold."""
+    with pytest.raises(SettingsError, match="whole number"):
+        read_settings({"HOKUSAI_REWARD_MAX_ATTEMPTS": text})

@@ -6,21 +6,24 @@ deliver them. An event keeps its id on every attempt, so that the receiver can l
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from http import HTTPStatus
 
 import requests
 import rfc8785
 from sqlalchemy import Engine
 from standardwebhooks import Webhook
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
 from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
+from hokusai_mlflow_plugin.domain.errors import ReceiverGone
 from hokusai_mlflow_plugin.services.rewards.ledger_verification import proven_event
 from hokusai_mlflow_plugin.services.rewards.posting import Poster, failure
 
@@ -29,6 +32,9 @@ _logger = logging.getLogger(__name__)
 _LEASE_MARGIN_S = 30.0
 _SUCCESS = 2
 """Hundreds of the only HTTP statuses that mean received (Standard Webhooks); no redirect does."""
+_GONE = HTTPStatus.GONE.value
+_BUSY = (HTTPStatus.TOO_MANY_REQUESTS.value, HTTPStatus.SERVICE_UNAVAILABLE.value)
+"""Answers whose ``Retry-After`` is kept to."""
 _TAMPERED = "Not sent: the ledger does not hold the event that was written; run 'rewards verify'."
 
 
@@ -42,6 +48,11 @@ class Receiver:
     timeout_s: float = 10.0
     """How long an attempt may take in all."""
 
+    @property
+    def mark(self) -> str:
+        """Tells receivers apart without their URL, which may hold a secret: 32 hex digits."""
+        return hashlib.sha256(self.url.encode()).hexdigest()[:32]
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -51,6 +62,8 @@ class Ending:
     """Pending where it is to be tried again."""
     http_status: int | None
     error: str | None
+    pause_s: float = 0.0
+    """For how long the receiver asks to be left alone."""
 
 
 class Dispatcher:
@@ -74,6 +87,7 @@ class Dispatcher:
         self._receiver = receiver
         self._policy = policy
         self._poster = Poster(session, receiver.url, receiver.timeout_s)
+        self._quiet_until_ms = 0
         self._signers = [Webhook(secret) for secret in receiver.secrets]
 
     def deliver_due(self, limit: int | None = None) -> int:
@@ -83,10 +97,13 @@ class Dispatcher:
             limit: How many attempts at most.
 
         Returns:
-            How many attempts were made.
+            How many attempts were made; none while the receiver asks to be left alone.
+
+        Raises:
+            ReceiverGone: The receiver answered 410, to this dispatcher or to another one.
         """
         made = 0
-        while limit is None or made < limit:
+        while (limit is None or made < limit) and _now_ms() >= self._quiet_until_ms:
             claim = self._claim()
             if claim is None:
                 break
@@ -98,6 +115,11 @@ class Dispatcher:
         now_ms = _now_ms()
         lease_ms = int((self._receiver.timeout_s + _LEASE_MARGIN_S) * 1000)
         with self._engine.begin() as connection:
+            stopped = receiver_state.stopped_mark(connection)
+            if stopped == self._receiver.mark:
+                raise ReceiverGone
+            if stopped is not None:  # there is another receiver now
+                receiver_state.resume(connection)
             return delivery_queue.claim_next(connection, now_ms, now_ms + lease_ms)
 
     def _attempt(self, claim: Claim) -> None:
@@ -113,6 +135,9 @@ class Dispatcher:
             delivery_queue.finish(
                 connection, claim, status, due_ms, ending.http_status, ending.error
             )
+            if ending.http_status == _GONE:
+                receiver_state.stop(connection, self._receiver.mark)
+        self._quiet_until_ms = _now_ms() + int(ending.pause_s * 1000)
         _logger.info(
             "Reward event %s of workspace %s, attempt %s: %s%s",
             claim.sequence,
@@ -126,19 +151,23 @@ class Dispatcher:
         if ending.status is not DeliveryStatus.PENDING:
             return ending.status, 0.0
         failed = claim.attempts_since_replay
-        if failed >= self._policy.max_attempts:
+        if failed >= self._policy.max_attempts and ending.http_status != _GONE:
             return DeliveryStatus.DEAD, 0.0
         jitter = random.random()  # noqa: S311  # spreads retries, guards nothing
-        return DeliveryStatus.PENDING, self._policy.delay_s(failed, jitter)
+        return DeliveryStatus.PENDING, max(self._policy.delay_s(failed, jitter), ending.pause_s)
 
     def _post(self, event_id: str, body: bytes) -> Ending:
         try:
-            status = self._poster.post(body, self._headers(event_id, body))
+            answer = self._poster.post(body, self._headers(event_id, body))
         except Exception as error:  # whatever fails, the event is tried again
             return Ending(DeliveryStatus.PENDING, None, failure(error))
+        status, pause_s = answer.status, 0.0
         if status // 100 == _SUCCESS:
             return Ending(DeliveryStatus.DELIVERED, status, None)
-        return Ending(DeliveryStatus.PENDING, status, f"The receiver answered {status}.")
+        if status in _BUSY:
+            now = datetime.fromtimestamp(_now_ms() / 1000, tz=timezone.utc)
+            pause_s = self._policy.pause_s(answer.retry_after, now)
+        return Ending(DeliveryStatus.PENDING, status, f"The receiver answered {status}.", pause_s)
 
     def _headers(self, event_id: str, body: bytes) -> dict[str, str]:
         """Signed at this attempt's own time; a receiver refuses what is older than five minutes."""

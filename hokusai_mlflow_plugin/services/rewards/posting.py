@@ -9,16 +9,27 @@ themselves, and nothing is sent after them.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The head of a receiver's answer."""
+
+    status: int
+    retry_after: str | None = None
+    """Its header of that name."""
 
 
 class DeadlineExceeded(Exception):
@@ -45,20 +56,21 @@ class Poster:
         self._timeout_s = timeout_s
         for adapter in session.adapters.values():
             if isinstance(adapter, HTTPAdapter):
-                _watch(adapter)
+                _watch(adapter.poolmanager)
+                _watch_proxies(adapter)
 
-    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+    def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Post, without following a redirect or reading the answer's body.
 
         Returns:
-            The HTTP status of the answer.
+            The head of the answer.
 
         Raises:
             DeadlineExceeded: There was none in time.
             Exception: Whatever else failed.
         """
         attempt = _Attempt()
-        outcome: list[int | Exception] = []
+        outcome: list[Answer | Exception] = []
 
         def run() -> None:
             _running.attempt = attempt
@@ -77,7 +89,7 @@ class Poster:
             raise outcome[0]
         return outcome[0]
 
-    def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         with self._session.post(
             self._url,
             data=body,
@@ -86,7 +98,7 @@ class Poster:
             allow_redirects=False,
             stream=True,  # an endless answer is not read
         ) as response:
-            return response.status_code
+            return Answer(response.status_code, response.headers.get("retry-after"))
 
 
 def failure(error: Exception) -> str:
@@ -97,11 +109,18 @@ def failure(error: Exception) -> str:
     if isinstance(error, DeadlineExceeded):
         return str(error)
     cause: BaseException = error
-    while inner := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
+    while inner := _inner(cause):
         cause = inner
     names = dict.fromkeys(type(each).__name__ for each in (error, cause))
     reason = _reason(cause)
     return ": ".join(names) + (f" ({reason})" if reason else "")
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    """What an error was raised for; urllib3 hands some on as arguments alone (behind a proxy)."""
+    linked = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    handed = (getattr(error, "reason", None), *error.args)
+    return linked or next((each for each in handed if isinstance(each, BaseException)), None)
 
 
 def _reason(cause: BaseException) -> str | None:
@@ -111,7 +130,9 @@ def _reason(cause: BaseException) -> str | None:
         return cause.strerror
     if isinstance(cause, OSError) and isinstance(cause.errno, int):
         return os.strerror(cause.errno)
-    return None
+    # Python's http.client tells so alone what a proxy answered.
+    refused = re.match(r"Tunnel connection failed: (\d{3})", str(cause))
+    return f"the proxy answered {refused[1]}" if refused else None
 
 
 class _Attempt:
@@ -160,9 +181,20 @@ class _Watched(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-def _watch(adapter: HTTPAdapter) -> None:
-    """Make an adapter's connections watched ones; they keep what else is special about them."""
-    manager = adapter.poolmanager
+def _watch_proxies(adapter: HTTPAdapter) -> None:
+    """The same for the managers of connections through a proxy, which are made when needed."""
+    made = adapter.proxy_manager_for
+
+    def proxy_manager_for(*args: Any, **kwargs: Any) -> Any:
+        manager = made(*args, **kwargs)
+        _watch(manager)
+        return manager
+
+    adapter.proxy_manager_for = proxy_manager_for  # type: ignore[method-assign]  # this one alone
+
+
+def _watch(manager: Any) -> None:
+    """Make a manager's connections watched ones; they keep what else is special about them."""
     watched = {}
     for scheme, pool in manager.pool_classes_by_scheme.items():
         if issubclass(pool.ConnectionCls, _Watched):

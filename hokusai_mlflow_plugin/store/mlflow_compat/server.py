@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from flask import Flask
+
+from hokusai_mlflow_plugin.domain.errors import ReceiverUnresolved
 
 
 def server_app() -> Flask:
@@ -42,24 +47,39 @@ def servable(app: Flask) -> Any:
     return create_fastapi_app(app)
 
 
-def webhook_session(url: str, *, allow_private: bool) -> requests.Session:
+def webhook_session(
+    url: str, *, allow_private: bool, ca_file: str | None = None, proxy: str | None = None
+) -> requests.Session:
     """A session for posting to a webhook, under MLflow's guard against server-side forgery.
 
     Args:
         url: Where it will post.
         allow_private: Whether the address may be private; then the guard is left out.
+        ca_file: The authorities that the receiver's certificate is checked against, instead of the
+            public ones.
+        proxy: The HTTP proxy to go through. It looks the receiver's name up and connects, perhaps
+            in a network where this machine resolves nothing: which addresses it reaches is its own
+            business, but for an address that the URL itself spells out.
 
     Raises:
         MlflowException: The guard refuses the address.
+        ReceiverUnresolved: The name has no address, perhaps not yet.
     """
     session = requests.Session()
     session.trust_env = False  # no proxy and no credentials from the environment
-    if allow_private:
+    session.verify = ca_file or True
+    if proxy:
+        session.proxies = {"http": proxy, "https": proxy}
+    host = urlsplit(url).hostname or ""
+    if allow_private or (proxy and not _is_address(host)):
         return session
+    _require_name(host)
     from mlflow.utils.validation import _validate_webhook_url
 
     # It takes https only; whether http will do is the settings' business.
     _validate_webhook_url("https://" + url.partition("://")[2])
+    if proxy:  # the guard below would look at the address of the proxy
+        return session
     try:
         # Checks the address that each connection really has (MLflow 3.10 has no such adapter).
         from mlflow.webhooks.ssrf import SSRFProtectedHTTPAdapter
@@ -68,3 +88,19 @@ def webhook_session(url: str, *, allow_private: bool) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, SSRFProtectedHTTPAdapter())
     return session
+
+
+def _is_address(host: str) -> bool:
+    """Whether a URL's host is an address, or the name that every machine gives itself."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
+def _require_name(host: str) -> None:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        raise ReceiverUnresolved from None

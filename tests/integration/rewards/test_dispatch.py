@@ -19,9 +19,9 @@ from support.receiver import OTHER_SECRET, REDIRECTED, SECRET, receiving
 from support.registry import VALUE, create_version, token_tags
 from support.rewards import assert_sound, events, own_hash, rows
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
-from hokusai_mlflow_plugin.domain.errors import SettingsError
+from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog, dispatch
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
 from hokusai_mlflow_plugin.settings import read_settings
@@ -662,8 +662,8 @@ def test_private_addresses_are_refused(url):
 
 @pytest.mark.parametrize("url", ["https://192.0.2.1.example.invalid/", "https://"])
 def test_addresses_that_lead_nowhere_are_refused(url):
-    """A name that cannot be looked up is no public address."""
-    with pytest.raises(MlflowException):
+    """A name that cannot be looked up is no public address; it may be one later."""
+    with pytest.raises((MlflowException, ReceiverUnresolved)):
         webhook_session(url, allow_private=False)
 
 
@@ -761,3 +761,67 @@ def test_engines_of_several_dispatchers(database_uri, store, receiver, clock):
     session = webhook_session(receiver.url, allow_private=True)
     other = Dispatcher(engine_of(database_uri), Receiver(receiver.url, [SECRET]), POLICY, session)
     assert other.deliver_due() == 1
+
+
+def test_a_receiver_that_is_gone(store, receiver, dispatcher, dispatcher_factory, clock):
+    """410 stops all dispatchers' deliveries to it, also of later events; none of them is lost."""
+    earn(store, 2)
+    receiver.answers(410)
+    for each in (dispatcher, dispatcher, dispatcher_factory()):
+        with pytest.raises(ReceiverGone, match="answered 410"):
+            each.deliver_due()
+        clock.advance(7 * 3600)
+    assert len(receiver.heard) == 1
+    assert deliveries(store) == [("pending", 1), ("pending", 0)]
+    assert attempts(store) == [(1, 1, 410, "The receiver answered 410.")]
+    receiver.answers(204)
+    with store.engine.begin() as connection:
+        receiver_state.resume(connection)
+    assert dispatcher_factory().deliver_due() == 2
+    assert_sound(store)
+
+
+def test_gone_at_the_last_attempt(store, receiver, dispatcher_factory):
+    """An event is not given up because its receiver is gone."""
+    earn(store)
+    receiver.answers(410)
+    with pytest.raises(ReceiverGone):
+        dispatcher_factory(policy=RetryPolicy(max_attempts=1)).deliver_due()
+    assert deliveries(store) == [("pending", 1)]
+
+
+def test_another_receiver(store, receiver, dispatcher, dispatcher_factory, clock):
+    """What one receiver answered says nothing of another."""
+    earn(store)
+    receiver.answers(410)
+    with pytest.raises(ReceiverGone):
+        dispatcher.deliver_due()
+    clock.advance(300)
+    with receiving() as other:
+        assert dispatcher_factory(url=other.url).deliver_due() == 1
+    with store.engine.connect() as connection:
+        assert receiver_state.stopped_mark(connection) is None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_receiver_that_asks_to_be_left_alone(store, receiver, dispatcher, clock, status):
+    """``Retry-After`` holds back every event, no longer than the longest wait."""
+    earn(store, 2)
+    receiver.answers((status, "250"), (status, "999999999"), 204)
+    assert dispatcher.deliver_due() == 1
+    clock.advance(245)
+    assert dispatcher.deliver_due() == 0
+    clock.advance(5)
+    assert dispatcher.deliver_due() == 1
+    clock.advance(295)
+    assert dispatcher.deliver_due() == 0
+    clock.advance(5)
+    assert dispatcher.deliver_due() == 2
+    assert [status for status, _attempts in deliveries(store)] == 2 * ["delivered"]
+
+
+def test_retry_after_of_another_answer(store, receiver, dispatcher):
+    """Where the status does not ask for patience, the header says nothing."""
+    earn(store, 2)
+    receiver.answers((500, "250"), 204)
+    assert dispatcher.deliver_due() == 2
