@@ -77,6 +77,14 @@ def test_creation_under_the_strict_policy(tags, expected):
     assert codes(Write(tags, created=True), STRICT) == expected
 
 
+def test_strict_policy_says_what_it_wants():
+    """The refusal is about the token's tag, and names the setting and all three tags."""
+    (violation,) = check_write(Write({}, created=True), STRICT)
+    assert violation.key == TOKEN
+    assert "(HOKUSAI_POLICY=strict)" in violation.message
+    assert f"create the version with the tags {TOKEN}, {METRIC}, {VALUE}." in violation.message
+
+
 def test_strict_policy_leaves_older_versions_alone():
     """Tags of an untokenised version from before the policy can still be written."""
     assert codes(Write({METRIC: "x"}, {METRIC}), STRICT) == []
