@@ -83,6 +83,7 @@ def decide(candidate: Candidate, head: Head | None) -> Verdict:
         candidate: The value, with the direction that the catalogue or the tag gives its metric.
         head: The head of its series, or None where this is the first value.
     """
+    # First of all: a copy must not begin a series either, whatever its metric and direction.
     if candidate.copy_of is not None:
         reason = f"It copies {candidate.copy_of}, with the same token, metric and value."
         return Verdict(Outcome.COPY, None, reason)
@@ -120,6 +121,7 @@ def _compare(candidate: Candidate, head: Head) -> Verdict:
         return Verdict(Outcome.REGRESSED, improvement, reason)
     needed = percentage_points(candidate.threshold)
     reason = f"{compared}: better by {points} percentage points; a DeltaOne needs {needed}."
+    # Before who may earn: what is too small a step moves no head, paid or not.
     if improvement < candidate.threshold:
         return Verdict(Outcome.BELOW_THRESHOLD, improvement, reason)
     if candidate.unpaid_because is not None:
