@@ -11,7 +11,7 @@ PIP := -m pip --disable-pip-version-check install -qq
 EXTRAS := postgres,mysql
 MANIFESTS := pyproject.toml Makefile
 
-.PHONY: help serve test lint demo picture wheel-test test-oldest constraints bench bench-full clean
+.PHONY: help serve test lint demo wheel-test test-oldest constraints bench bench-full clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,6 +31,7 @@ lint: $(VENV)/.developed ## Check style, types and layers
 demo: $(VENV)/.served ## Train, register and show models on a running server (PORT=…)
 	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT)
 
+.PHONY: picture
 picture: $(VENV)/.served ## The same, and draw the README's picture anew
 	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT) docs/images/lineage.png
 

@@ -90,7 +90,6 @@ def register(app: Flask, access: Access | None = None) -> None:
             "The routes are registered already, with another access. Call register(app, access) "
             "once, before anything else registers them."
         )
-    # MLflow's Flask app is one object for the process, and a route that is added twice an error.
     if NAME not in app.blueprints:
         server = Server(_ask, errors.translate, _prefixes(), known)
         app.register_blueprint(create_blueprint(server))

@@ -121,7 +121,6 @@ def _compare(candidate: Candidate, head: Head) -> Verdict:
         return Verdict(Outcome.REGRESSED, improvement, reason)
     needed = percentage_points(candidate.threshold)
     reason = f"{compared}: better by {points} percentage points; a DeltaOne needs {needed}."
-    # Before who may earn: what is too small a step moves no head, paid or not.
     if improvement < candidate.threshold:
         return Verdict(Outcome.BELOW_THRESHOLD, improvement, reason)
     if candidate.unpaid_because is not None:

@@ -62,7 +62,6 @@ class TokenAwareRegistry:
             evidence_source(store.engine, tracking_uri),
             backfill.taken_over_ms(store.engine),
         )
-        # Older stores of MLflow know no read replica.
         read_engine = getattr(store, "read_engine", None)
         store.ManagedSessionMaker = managed_session_maker(
             session_maker(store.engine, judge),

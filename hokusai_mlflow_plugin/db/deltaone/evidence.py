@@ -26,6 +26,4 @@ def logged_metric(connection: Connection, run_id: str, metric: str) -> float | N
             latest_metrics.c.is_nan.is_(False),
         )
     )
-    # Compared once more: MySQL finds a key in any case, and Accuracy is another metric than
-    # accuracy.
     return next((value for key, value in rows if key == metric), None)

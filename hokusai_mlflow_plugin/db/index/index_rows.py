@@ -64,8 +64,6 @@ def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
         .where(
             *of_model(model_versions, renamed),
             model_versions.c.version == decisions.c.version,
-            # 0 stands for MLflow's NULL in our tables; compared with NULL itself nothing would be
-            # moved.
             func.coalesce(model_versions.c.creation_time, 0) == decisions.c.creation_time,
         )
         .exists()
