@@ -38,6 +38,7 @@ class BasicAuthAccess(Access):
     def withheld_fields(self) -> Collection[str]:
         fields = authentication.auth_withheld_fields(_user())
         if fields is None:
+            # This MLflow takes a version of any run: what that logged is for nobody but administrators.
             return {_LOGGED_VALUE_FIELD}
         return fields | {_LOGGED_VALUE_FIELD} if _RUN_FIELD in fields else fields
 

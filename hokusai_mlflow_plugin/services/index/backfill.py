@@ -38,9 +38,11 @@ def run(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
         What was found in each batch of versions.
     """
     with engine.begin() as connection:
+        # Before anything is indexed: what servers register from now on can earn, also meanwhile.
         take_over.note_take_over(connection, time.time_ns() // 1_000_000)
     yield from rebuild(engine, catalogue)
     with engine.begin() as connection:
+        # Last: whoever is killed before it leaves the rest to the next one.
         take_over.mark_done(connection)
 
 

@@ -42,6 +42,8 @@ def detect(
     """
     model = ModelId(workspace, name)
     row = token_pages.decided_version(connection, model, version)
+    # As it is stored: MySQL finds a name in any case, and what may be read is asked by the exact
+    # one.
     stored = row["name"] if row else token_pages.stored_name(connection, model)
     if stored is None or stored not in visible:
         raise ModelNotFound(name)
