@@ -41,6 +41,7 @@ lint: $(VENV)/.developed ## Check style, types and layers
 demo: $(VENV)/.served ## Train, register and show models on a running server (PORT=…)
 	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT)
 
+.PHONY: picture
 picture: $(VENV)/.served ## The same, and draw the README's picture anew
 	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT) docs/images/lineage.png
 

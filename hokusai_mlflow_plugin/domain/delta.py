@@ -91,6 +91,7 @@ def decide(candidate: Candidate, head: Head | None) -> Verdict:
         candidate: The value, with the direction that the catalogue or the tag gives its metric.
         head: The head of its series, or None where this is the first value.
     """
+    # First of all: a copy must not begin a series either, whatever its metric and direction.
     if candidate.copy_of is not None:
         reason = f"It copies {candidate.copy_of}, with the same token, metric and value."
         return Verdict(Outcome.COPY, None, reason)

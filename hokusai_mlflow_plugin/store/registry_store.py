@@ -82,6 +82,7 @@ class TokenAwareRegistry:
         try:
             return store.create_model_version(*args, **kwargs)
         except MlflowException as error:
+            # With its cause, by which retries tell a lost race.
             raise without_wrong_source(error) from error.__cause__
 
     def ask(
@@ -123,6 +124,7 @@ def _wants_metrics(question: Callable[..., Any]) -> bool:
     return "metrics" in signature(question).parameters
 
 
+# Retries outermost: what is begun again is all of the write, from its own arguments.
 @retry_lost_races
 @number_versions
 class HokusaiStore(TokenAwareRegistry, SqlAlchemyStore):

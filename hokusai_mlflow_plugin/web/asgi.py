@@ -64,6 +64,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _is_ours(scope, self._prefixes):
             headers = dict(scope["headers"])
+            # In chunks a body has no length that could be looked at first.
             if b"transfer-encoding" in headers:
                 message = "State the body's length in a Content-Length header."
                 await _refuse(send, _LENGTH_REQUIRED, message)

@@ -72,6 +72,8 @@ def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> 
     head = None
     if row.head_value is not None:
         if row.name is None:
+            # Not as if there were no head: the series would begin anew, and pay for steps that were
+            # paid.
             raise DamagedSeries(key.token_id, key.benchmark_metric)
         head = SeriesHead(
             row.direction,

@@ -67,6 +67,7 @@ def next_span(
     """The span after a position that has at most ``size`` versions, and as many index rows."""
     span = Span(workspace, after, None)
     span = Span(workspace, after, _nth_position(connection, model_versions, span, size, LIVE))
+    # Orphaned rows can be many where versions are few: a span ends where either fills it.
     if with_index and (last := _nth_position(connection, token_index, span, size)):
         span = Span(workspace, after, last)
     return span

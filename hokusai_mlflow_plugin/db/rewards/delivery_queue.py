@@ -111,6 +111,7 @@ def _lock_first(connection: Connection, now_ms: int) -> RowMapping | None:
         .group_by(deliveries.c.workspace)
         .order_by(deliveries.c.workspace)
     )
+    # The first of each workspace, so that one that waits does not hold up the others.
     for workspace, sequence in connection.execute(untried).all():
         # Not SKIP LOCKED: whoever holds the row is claiming it, and the next one must wait.
         query = (

@@ -39,6 +39,7 @@ def run(engine: Engine, catalogue: Catalogue) -> Iterator[Report]:
     """
     yield from rebuild(engine, catalogue)
     with engine.begin() as connection:
+        # Last: whoever is killed before it leaves the rest to the next one.
         take_over.mark_done(connection)
 
 

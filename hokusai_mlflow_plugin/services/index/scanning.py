@@ -113,6 +113,7 @@ def scan(
         locking: Lock what is read against every other writer until the transaction ends.
     """
     registry_scan.begin(connection, locking=False)
+    # In a transaction that ends here: each batch begins its own, by its own lock.
     workspaces = registry_scan.workspaces(connection, with_index=with_index)
     connection.rollback()
     for workspace in workspaces:

@@ -52,6 +52,7 @@ def list_by_token(
         lambda row: row["name"] in visible,
     )
     page = rows[:max_results]
+    # Between the rows of the page lie those of models that the asker may not read, and their tags.
     names = None if visible.all else {row["name"] for row in page}
     tags = token_pages.tags_of_token_page(connection, workspace, token_id, page, names)
     answer: Json = {"model_versions": [lineage_items.model_version(row, tags) for row in page]}

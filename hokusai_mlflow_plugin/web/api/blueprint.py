@@ -45,6 +45,7 @@ def create_blueprint(server: Server) -> Blueprint:
     """All routes under every prefix, each with its rule, and an answer for any other path."""
     blueprint = Blueprint(NAME, __name__)
     description = json.dumps(openapi(server.prefixes))
+    # Numbered, because Flask wants another endpoint for each path.
     for number, prefix in enumerate(server.prefixes):
         for route in ROUTES:
             view = _Ruled(route.path, route.rule, _view(route, server))
@@ -57,6 +58,7 @@ def create_blueprint(server: Server) -> Blueprint:
     )
     blueprint.register_error_handler(MlflowException, errors.response)
     blueprint.register_error_handler(HTTPException, errors.http_response)
+    # Else Flask answers with a page for people, which MLflow's clients cannot read.
     blueprint.register_error_handler(Exception, errors.unexpected_response)
     blueprint.before_request(_note_arrival)
     blueprint.after_request(_private)

@@ -38,6 +38,7 @@ def response(error: MlflowException, cause: HokusaiError | None = None) -> Respo
         cause: What it was translated from.
     """
     status: int = error.get_http_status_code()
+    # A driver's message quotes the statement, and with it values and names of tables.
     if isinstance(error.__cause__, SQLAlchemyError):
         _logger.error("The database failed: %s", type(error.__cause__).__name__, exc_info=error)
         error = _without_details(error.__cause__)
