@@ -203,7 +203,7 @@ def test_rewards_off(store, store_factory):
 
 
 def test_a_clock_that_was_ahead(stock, store_factory, monkeypatch):
-    """What was taken over is known by itself, not by a time: a wrong clock costs nobody anything."""
+    """What was taken over is known by itself, not by a time: a wrong clock costs nobody."""
     register(stock, "0.8")
     with monkeypatch.context() as patch:
         patch.setattr("time.time_ns", lambda: 2**62)
