@@ -222,7 +222,7 @@ def test_a_run_backs_one_reward(registry, logged, tracking_uri, token, again):
     assert evidence_of(store, "model", "second") == ["run_backed", "reused"]
     strict = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
     with refused(strict, f"a reward rests on run {run_id} already"):
-        create_version(strict, "third", tags, run_id=run_id)
+        create_version(strict, "second", tags, run_id=run_id)
     assert_sound(store)
 
 
