@@ -78,7 +78,7 @@ def test_same_model_and_token_in_two_workspaces(server):
 def test_each_workspace_has_its_ledger(server):
     """A series, its head and its rewards are the workspace's own, and so is the numbering."""
     register(server, "team-a", "paid", "0.5", "0.6", "0.7", hokusai_token_id="PAID-001")
-    register(server, "team-b", "paid", "0.1", "0.2", hokusai_token_id="PAID-001")
+    register(server, "team-b", "paid", "0.1", "0.2", hokusai_token_id="PAID-002")
     events = {
         team: [
             (event["sequence"], event["data"]["workspace"], event["data"]["improvement_pp"])
