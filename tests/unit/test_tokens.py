@@ -112,3 +112,9 @@ def test_every_beginning_of_an_id_is_a_prefix(token_id):
 def test_no_prefix(prefix):
     """A prefix with which no id begins is told apart from one that merely has no tokens."""
     assert not is_token_prefix(prefix)
+
+
+def test_a_message_quotes_eighty_characters():
+    """A value that is longer is cut there, and seen to be cut."""
+    assert shown("x" * 80) == f"'{'x' * 80}'"
+    assert shown("x" * 81) == f"'{'x' * 80}'…"
