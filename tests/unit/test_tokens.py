@@ -72,7 +72,7 @@ def test_suggestion(token_id, suggestion):
 @pytest.mark.parametrize("token_id", ["MSGAI", "MSG AI", "123-msg", "msg__ai", "msg_ai\n", "ß-1é"])
 def test_no_suggestion(token_id):
     """Nothing is suggested that would be refused as well."""
-    assert "Did you mean" not in check_token_id(token_id).message
+    assert check_token_id(token_id).message.endswith("such as 'IMG-001'.")
 
 
 def test_long_value_is_cut():
@@ -112,3 +112,9 @@ def test_every_beginning_of_an_id_is_a_prefix(token_id):
 def test_no_prefix(prefix):
     """A prefix with which no id begins is told apart from one that merely has no tokens."""
     assert not is_token_prefix(prefix)
+
+
+def test_a_message_quotes_eighty_characters():
+    """A value that is longer is cut there, and seen to be cut."""
+    assert shown("x" * 80) == f"'{'x' * 80}'"
+    assert shown("x" * 81) == f"'{'x' * 80}'…"
