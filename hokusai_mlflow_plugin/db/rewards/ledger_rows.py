@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
@@ -24,6 +25,19 @@ LEDGER_MARK = "ledger"
 """What ``hokusai_state`` says under the id of each ledger that was ever begun."""
 
 _own, _against = decisions.alias("decided"), decisions.alias("baseline")
+_WITH_MODELS = reward_events.outerjoin(
+    _own,
+    and_(
+        _own.c.workspace == reward_events.c.workspace,
+        _own.c.decision_id == reward_events.c.decision_id,
+    ),
+).outerjoin(
+    _against,
+    and_(
+        _against.c.workspace == _own.c.workspace,
+        _against.c.decision_id == _own.c.baseline_decision_id,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,8 @@ class LedgerTail:
     ledger_id: str
     last_sequence: int
     last_hash: str
+    totalled_sequence: int = 0
+    """That of the last event that the totals of payees hold."""
 
 
 def lock_ledger(
@@ -46,6 +62,7 @@ def lock_ledger(
             "ledger_id": new_ledger_id,
             "last_sequence": 0,
             "last_hash": first_hash,
+            "totalled_sequence": 0,
         }
         # A row that is not there cannot be locked. Of two first writers one inserts it, the other
         # waits for that to be committed, and the second look locks whichever is there.
@@ -59,9 +76,12 @@ def lock_ledger(
 
 def read_tail(connection: Connection, workspace: str, *, lock: bool = False) -> LedgerTail | None:
     """The end of the chain as the ledger's own row has it, or None before the first event."""
-    query = select(ledgers.c.ledger_id, ledgers.c.last_sequence, ledgers.c.last_hash).where(
-        ledgers.c.workspace == workspace
-    )
+    query = select(
+        ledgers.c.ledger_id,
+        ledgers.c.last_sequence,
+        ledgers.c.last_hash,
+        func.coalesce(ledgers.c.totalled_sequence, 0),
+    ).where(ledgers.c.workspace == workspace)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     return None if row is None else LedgerTail(*row)
 
@@ -81,11 +101,11 @@ def insert_event(connection: Connection, row: Mapping[str, Any]) -> None:
 
 
 def advance(connection: Connection, workspace: str, sequence: int, digest: str) -> None:
-    """Move the end of the chain to a new event."""
+    """Move the end of the chain, and of the totals, to a new event."""
     connection.execute(
         ledgers.update()
         .where(ledgers.c.workspace == workspace)
-        .values(last_sequence=sequence, last_hash=digest)
+        .values(last_sequence=sequence, last_hash=digest, totalled_sequence=sequence)
     )
 
 
@@ -118,27 +138,29 @@ def read_models_of_events(
             _own.c.name.label("name"),
             _against.c.name.label("baseline_name"),
         )
-        .select_from(
-            reward_events.outerjoin(
-                _own,
-                and_(
-                    _own.c.workspace == reward_events.c.workspace,
-                    _own.c.decision_id == reward_events.c.decision_id,
-                ),
-            ).outerjoin(
-                _against,
-                and_(
-                    _against.c.workspace == _own.c.workspace,
-                    _against.c.decision_id == _own.c.baseline_decision_id,
-                ),
-            )
-        )
+        .select_from(_WITH_MODELS)
         .where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
         .order_by(reward_events.c.sequence)
         .limit(limit)
     )
     if token_id is not None:
         query = query.where(reward_events.c.token_id == token_id)
+    return connection.execute(query).mappings().all()
+
+
+def read_models_of_token(
+    connection: Connection, workspace: str, token_id: str
+) -> Sequence[RowMapping]:
+    """Every pair of models that events of a token are about, each once, in no order.
+
+    Shape: as :func:`read_models_of_events`, without ``sequence``.
+    """
+    query = (
+        select(_own.c.name.label("name"), _against.c.name.label("baseline_name"))
+        .distinct()
+        .select_from(_WITH_MODELS)
+        .where(reward_events.c.workspace == workspace, reward_events.c.token_id == token_id)
+    )
     return connection.execute(query).mappings().all()
 
 
@@ -156,3 +178,17 @@ def read_events_at(
         .order_by(reward_events.c.sequence)
     )
     return connection.execute(query).mappings().all()
+
+
+def event_of(row: RowMapping) -> dict[str, Any]:
+    """An event as the API gives it, from its row."""
+    return {
+        "sequence": row["sequence"],
+        "id": row["event_id"],
+        "type": row["type"],
+        "timestamp": row["event_time"],
+        "token_id": row["token_id"],
+        "data": json.loads(row["data"]),
+        "previous_hash": row["previous_hash"],
+        "hash": row["hash"],
+    }

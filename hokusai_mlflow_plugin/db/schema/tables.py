@@ -140,6 +140,23 @@ ledgers = Table(
     Column("ledger_id", exact_string(36), nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
     Column("last_hash", exact_string(64), nullable=False),
+    # Up to which event the totals of payees go. The release before does not move it on, so that
+    # what it appends is added later.
+    Column("totalled_sequence", BigInteger),
+)
+
+# What payees earned, so that asking costs the same however long the ledger is.
+payee_totals = Table(
+    "hokusai_payee_totals",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("token_id", exact_string(64), primary_key=True),
+    Column("benchmark_metric", exact_string(250), primary_key=True),
+    Column("address", exact_string(42), primary_key=True),
+    Column("deltaone_count", BigInteger, nullable=False),
+    # A sum of shares, each with four more digits after the point than an improvement (R2).
+    Column("improvement_pp", exact_string(128), nullable=False),
+    _seal(),
 )
 
 reward_events = Table(

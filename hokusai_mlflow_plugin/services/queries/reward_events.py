@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
+from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 from hokusai_mlflow_plugin.domain.tokens import check_token_id
 from hokusai_mlflow_plugin.services.queries.pagination import (
@@ -16,7 +17,6 @@ from hokusai_mlflow_plugin.services.queries.pagination import (
     require_max_results,
 )
 from hokusai_mlflow_plugin.services.rewards.improvements import is_visible
-from hokusai_mlflow_plugin.services.rewards.ledger import event_of
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]

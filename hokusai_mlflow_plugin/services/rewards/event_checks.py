@@ -10,6 +10,7 @@ from typing import Any
 import rfc8785
 from sqlalchemy import RowMapping
 
+from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
 from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT, Contributor, contributors_of
 from hokusai_mlflow_plugin.domain.delta import against
@@ -19,7 +20,6 @@ from hokusai_mlflow_plugin.services.rewards.ledger import (
     SINCE_0004,
     contributor_of,
     event_hash,
-    event_of,
 )
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import Found
 

@@ -1,51 +1,42 @@
-"""What contributors achieved, by the reward events that name them."""
+"""What contributors achieved, as far as the asker may read it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
-from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT
-from hokusai_mlflow_plugin.domain.values import EXACT, plain
-from hokusai_mlflow_plugin.services.rewards.ledger import event_of
+from hokusai_mlflow_plugin.domain.values import plain
+from hokusai_mlflow_plugin.services.rewards import payee_totals
+from hokusai_mlflow_plugin.services.rewards.payee_totals import Key, Total
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
 
+MAX_EVENTS = 10_000
+"""Events looked at where some of a token's models may not be read."""
 _BATCH = 1000
 
 
 def improvements_by_address(
     connection: Connection, workspace: str, token_id: str, visible: Visible = EVERYTHING
 ) -> Json:
-    """What the payable contributors of a token achieved, from its reward events.
+    """What the payable contributors of a token achieved, by its reward events.
 
     Shape: address → list of ``benchmark_metric``, ``deltaone_count``, ``improvement_pp`` (the
-    contributor's share by weight, an exact decimal string), by metric. Counts only events that
-    the asker may read.
+    contributor's share by weight, an exact decimal string), by metric. For who may not read every
+    model that the events are about, of the oldest 10,000 events those that may be read.
     """
-    sums: dict[tuple[str, str], tuple[int, Decimal]] = {}
-    after = 0
-    while rows := ledger_rows.read_events(connection, workspace, after, _BATCH, token_id):
-        last = rows[-1]["sequence"]
-        if not visible.all:
-            rows = _visible(connection, workspace, after, rows, token_id, visible)
-        for address, metric, share in _shares(event_of(row) for row in rows):
-            count, total = sums.get((address, metric), (0, Decimal(0)))
-            sums[address, metric] = (count + 1, EXACT.add(total, share))
-        after = last
+    if visible.all or _all_visible(connection, workspace, token_id, visible):
+        sums = payee_totals.of_token(connection, workspace, token_id)
+    else:
+        sums = _readable_sums(connection, workspace, token_id, visible)
     found: Json = {}
-    for (address, metric), (count, total) in sorted(sums.items()):
+    for (_token, metric, address), (count, total) in sorted(sums.items()):
         found.setdefault(address, []).append(
-            {
-                "benchmark_metric": metric,
-                "deltaone_count": count,
-                "improvement_pp": plain(total),
-            }
+            {"benchmark_metric": metric, "deltaone_count": count, "improvement_pp": plain(total)}
         )
     return found
 
@@ -60,7 +51,27 @@ def is_visible(row: RowMapping, visible: Visible) -> bool:
     return row["name"] in visible and row["baseline_name"] in visible
 
 
-def _visible(
+def _all_visible(connection: Connection, workspace: str, token_id: str, visible: Visible) -> bool:
+    pairs = ledger_rows.read_models_of_token(connection, workspace, token_id)
+    return all(is_visible(pair, visible) for pair in pairs)
+
+
+def _readable_sums(
+    connection: Connection, workspace: str, token_id: str, visible: Visible
+) -> dict[Key, Total]:
+    sums: dict[Key, Total] = {}
+    after = 0
+    for _batch in range(MAX_EVENTS // _BATCH):
+        rows = ledger_rows.read_events(connection, workspace, after, _BATCH, token_id)
+        if not rows:
+            break
+        readable = _readable(connection, workspace, after, rows, token_id, visible)
+        payee_totals.add(sums, readable)
+        after = rows[-1]["sequence"]
+    return sums
+
+
+def _readable(
     connection: Connection,
     workspace: str,
     after: int,
@@ -71,13 +82,3 @@ def _visible(
     models = ledger_rows.read_models_of_events(connection, workspace, after, len(rows), token_id)
     readable = {each["sequence"] for each in models if is_visible(each, visible)}
     return [row for row in rows if row["sequence"] in readable]
-
-
-def _shares(events: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, Decimal]]:
-    for event in events:
-        data = event["data"]
-        for contributor in data["contributors"]:
-            if contributor["payable"]:
-                weight = EXACT.divide(Decimal(contributor["weight"]), Decimal(FULL_WEIGHT))
-                share = EXACT.multiply(Decimal(data["improvement_pp"]), weight)
-                yield contributor["address"], data["benchmark_metric"], share

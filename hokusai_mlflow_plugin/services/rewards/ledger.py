@@ -7,13 +7,12 @@ row from here to its commit, so the sequence is the commit order.
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import rfc8785
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
@@ -21,6 +20,7 @@ from hokusai_mlflow_plugin.db.rewards import ledger_rows
 from hokusai_mlflow_plugin.domain.addresses import address_note
 from hokusai_mlflow_plugin.domain.contributors import Contributor
 from hokusai_mlflow_plugin.domain.tags import TokenTags
+from hokusai_mlflow_plugin.services.rewards import payee_totals
 
 EVENT_TYPE = "hokusai.deltaone.achieved"
 FIRST_HASH = "0" * 64
@@ -76,6 +76,7 @@ def append(
         "previous_hash": tail.last_hash,
     }
     digest = event_hash(event)
+    payee_totals.note(connection, workspace, tail, event)
     ledger_rows.insert_event(
         connection,
         {
@@ -100,20 +101,6 @@ def event_hash(event: Mapping[str, Any]) -> str:
     """SHA-256, in hex, over the canonical JSON (RFC 8785) of an event without its own hash."""
     content = {key: value for key, value in event.items() if key != "hash"}
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
-
-
-def event_of(row: RowMapping) -> dict[str, Any]:
-    """An event as the API gives it, from its row."""
-    return {
-        "sequence": row["sequence"],
-        "id": row["event_id"],
-        "type": row["type"],
-        "timestamp": row["event_time"],
-        "token_id": row["token_id"],
-        "data": json.loads(row["data"]),
-        "previous_hash": row["previous_hash"],
-        "hash": row["hash"],
-    }
 
 
 def _data(

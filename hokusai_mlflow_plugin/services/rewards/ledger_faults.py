@@ -20,6 +20,8 @@ Code = Literal[
     "event_missing",
     "payees_differ",
     "run_differs",
+    "payee_totals_differ",
+    "payee_totals_edited",
     "paid_run_missing",
     "paid_run_edited",
     # Its delivery.

@@ -5,18 +5,25 @@ Each subject has a module of checks beside this one; a code for each fault in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.rewards import ledger_checks, ledger_rows, payee_tags
+from hokusai_mlflow_plugin.db.rewards import (
+    ledger_checks,
+    ledger_rows,
+    payee_tags,
+    payee_totals,
+)
+from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
 from hokusai_mlflow_plugin.services.rewards import decision_checks
 from hokusai_mlflow_plugin.services.rewards.delivery_checks import delivery_faults
 from hokusai_mlflow_plugin.services.rewards.event_checks import event_faults
-from hokusai_mlflow_plugin.services.rewards.ledger import FIRST_HASH, event_of
+from hokusai_mlflow_plugin.services.rewards.ledger import FIRST_HASH
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, LedgerFault
+from hokusai_mlflow_plugin.services.rewards.payee_totals import Key, Total, add, differing
 from hokusai_mlflow_plugin.services.rewards.seal_checks import seal_faults, state_faults
 
 _BATCH = 1_000
@@ -54,20 +61,39 @@ def proven_event(connection: Connection, workspace: str, sequence: int) -> dict[
 
 
 def _audit_chain(connection: Connection, workspace: str) -> Iterator[LedgerFault]:
+    totalled, last, kept = payee_totals.read_totals(connection, workspace)
+    sums: dict[Key, Total] = {}
     end, end_hash = _end(connection, workspace)
-    sequence, previous = 0, FIRST_HASH
+    sequence, previous, is_clean = 0, FIRST_HASH, True
     for row, version in _events(connection, workspace):
         if row["sequence"] > end:  # it may have been written just now
             end, end_hash = _end(connection, workspace)
         yield from _audit_gap(workspace, sequence + 1, min(row["sequence"] - 1, end))
         yield from _audit_link(workspace, row, previous, end, sequence)
-        for code, message in (*event_faults(row, version), *delivery_faults(row)):
+        found = [*event_faults(row, version), *delivery_faults(row)]
+        for code, message in found:
             yield _of_event(workspace, row, code, message)
+        is_clean = is_clean and not found
+        if is_clean and row["sequence"] <= totalled:
+            add(sums, [row])
         sequence, previous = max(sequence, row["sequence"]), row["hash"]
     yield from _audit_gap(workspace, sequence + 1, end)
     if sequence == end and previous != end_hash:
         message = f"The ledger ends with hash {end_hash}, its last event has {previous}."
         yield LedgerFault(workspace, end, "end_differs", message)
+    if is_clean:  # else they are the sum of what is not there any more
+        yield from _audit_totals(workspace, kept, sums, totalled <= last)
+
+
+def _audit_totals(
+    workspace: str, kept: Sequence[RowMapping], sums: Mapping[Key, Total], is_within: bool
+) -> Iterator[LedgerFault]:
+    if not is_within:
+        message = "The totals of payees go further than the ledger."
+        yield LedgerFault(workspace, 0, "payee_totals_differ", message)
+    for token_id, metric, address in differing(kept, sums):
+        message = f"What {address} earned by {metric} of {token_id} is not the sum of its events."
+        yield LedgerFault(workspace, 0, "payee_totals_differ", message)
 
 
 def _end(connection: Connection, workspace: str) -> tuple[int, str]:

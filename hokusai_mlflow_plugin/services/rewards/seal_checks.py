@@ -12,6 +12,7 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     deliveries,
     delivery_attempts,
     paid_runs,
+    payee_totals,
     policy_findings,
     state,
 )
@@ -22,6 +23,7 @@ _SEALED: tuple[tuple[Code, Table, str], ...] = (
     ("delivery_edited", deliveries, "The delivery of event {sequence}"),
     ("attempt_edited", delivery_attempts, "Attempt {attempt} at event {sequence}"),
     ("paid_run_edited", paid_runs, "The note that a reward rests on run {run_id}"),
+    ("payee_totals_edited", payee_totals, "What {address} earned under {token_id}"),
     ("finding_edited", policy_findings, "The finding on model {name} version {version}"),
     ("state_edited", state, "What the registry's state says under {key}"),
 )
