@@ -7,15 +7,13 @@ VENV := .venv
 OLDEST := .venv-oldest
 WHEEL_VENV := build/wheel-venv
 OLDEST_MLFLOW := mlflow==3.10.*
-# What 'make test' leaves to CI: pytest's options for coverage.
-PYTEST_OPTIONS ?=
 # What 'make mutate' changes; by default all that pyproject.toml names.
 MUTANTS ?=
 PIP := -m pip --disable-pip-version-check install -qq
 EXTRAS := postgres,mysql
 MANIFESTS := pyproject.toml Makefile
 
-.PHONY: help serve test mutate lint demo picture wheel-test test-oldest constraints bench bench-full clean
+.PHONY: help serve test coverage mutate lint demo picture wheel-test test-oldest constraints bench bench-full clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,7 +22,11 @@ serve: $(VENV)/.served ## Install, and serve on http://127.0.0.1:5000 (PORT=…)
 	@$(VENV)/bin/hokusai-mlflow server --host 127.0.0.1 --port $(PORT)
 
 test: $(VENV)/.developed ## Install, and run all tests
-	@$(VENV)/bin/pytest -n 2 $(PYTEST_OPTIONS)
+	@$(VENV)/bin/pytest -n 2
+
+coverage: $(VENV)/.developed ## Count the branches that unit and SQLite tests take; fail below the floor
+	@$(VENV)/bin/pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/integration \
+		-k 'not postgresql and not mysql'
 
 # Not part of 'make test'. MUTANTS names some, e.g. 'hokusai_mlflow_plugin.domain.delta*'.
 mutate: $(VENV)/.developed ## Change one thing at a time in rules and decisions (MUTANTS=…)

@@ -3,7 +3,7 @@
 Each test process that needs it starts ``preparing.py``, which imports what a server needs and
 then forks for each program. The programs are the real ones, in processes of their own, with
 arguments, environment and streams of their own; only their imports are taken from the fork.
-With ``HOKUSAI_TEST_PREPARED=false``, as in CI, and on other systems than Linux, each begins from
+with ``HOKUSAI_TEST_PREPARED=false``, and on other systems than Linux, each begins from
 nothing.
 """
 
