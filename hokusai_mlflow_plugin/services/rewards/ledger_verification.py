@@ -39,8 +39,8 @@ def find_faults(connection: Connection) -> Iterator[LedgerFault]:
 def proven_event(connection: Connection, workspace: str, sequence: int) -> dict[str, Any] | None:
     """An event that the registry may vouch for: as it, its decision and its neighbours prove it.
 
-    None where it is gone, or anything that :func:`find_faults` would name is wrong with it, with its
-    decision or with the version that earned it.
+    None where it is gone, or :func:`find_faults` would name anything of it, of
+    its decision or of the version that earned it.
     """
     row = ledger_checks.read_event(connection, workspace, sequence)
     if row is None or not _is_linked(row):
