@@ -292,7 +292,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
             dispatcher.stop(signal.SIGTERM)
     books = Books.read(engine)
     engine.dispose()
-    audit = subprocess.run(
+    verified = subprocess.run(
         [*hokusai_mlflow("rewards", "verify"), uri], capture_output=True, text=True, check=False
     )
     late = sum(
@@ -312,7 +312,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
         f"{books.attempts} attempts in the log, dispatcher killed {dispatcher.kills} times, "
         f"{late} first arrivals out of order, "
         f"all delivered {delivered_s - written_s:.1f} s after the last registration\n"
-        f"rewards verify: {audit.stdout.strip()} (status {audit.returncode})\n"
+        f"rewards verify: {verified.stdout.strip()} (status {verified.returncode})\n"
         f"{time.perf_counter() - begin:.0f} s in all"
     )
     checks = {
@@ -325,7 +325,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
         f"{books.wrong_series} series are not paid exactly": books.wrong_series == 0,
         f"killed {dispatcher.kills} times": dispatcher.kills == len(dispatcher.at),
         f"{late} first arrivals out of order": late <= dispatcher.kills,
-        f"audit: {audit.stdout}{audit.stderr}": audit.returncode == 0,
+        f"rewards verify: {verified.stdout}{verified.stderr}": verified.returncode == 0,
     }
     return [fault for fault, is_right in checks.items() if not is_right]
 

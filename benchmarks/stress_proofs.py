@@ -1,7 +1,7 @@
 """What must hold of a registry after the stress run, judged apart from the plugin's own code.
 
 The rules are written again here, as far as the run's values need them; the plugin's own ``verify``
-and its audit of the ledger are asked besides.
+and its verification of the ledger are asked besides.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def faults(engine: Engine, own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """
     with engine.connect() as connection:
         registry = Registry(connection)
-        yield from (str(fault) for fault in ledger_verification.audit(connection))
+        yield from (str(fault) for fault in ledger_verification.find_faults(connection))
     for report in maintenance.verify(engine, BUILT_IN):
         yield from (f"verify: {difference}" for difference in report.differences)
     yield from _tags_and_index(registry)

@@ -20,7 +20,7 @@ from mlflow.protos.databricks_pb2 import (
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
 from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
 
-__all__ = ["NotTokenAware", "NotTokenised", "RequestRefused"]
+__all__ = ["HokusaiWarning", "NotTokenAware", "NotTokenised", "RequestRefused"]
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,7 @@ however often. Source: specification section "Integration with DeltaOne", R9 and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hokusai.arguments import text, version_number
@@ -48,11 +48,15 @@ class Decision:
     reason: str
     """A sentence."""
     evidence: str
-    """``run_backed``, ``mismatch`` or ``claimed``."""
+    """``run_backed``, ``mismatch``, ``reused`` or ``claimed``."""
     decided_timestamp: int
     """Epoch milliseconds."""
+    threshold_pp: str | None = None
+    """What a DeltaOne needed, in percentage points; None for a decision of an earlier release."""
+    unit: str | None = None
+    """The metric's unit, where the catalogue has it."""
     logged_value: str | None = None
-    """What the run logged for the metric, where it did."""
+    """What was logged for the metric, where something was and you may read it."""
 
     @property
     def achieved(self) -> bool:
@@ -112,11 +116,9 @@ def _detect(
 
 
 def _decision(found: Mapping[str, Any]) -> Decision:
-    fields = dict(found["decision"])
-    baseline = fields.pop("baseline")
-    return Decision(
-        name=found["name"],
-        version=found["version"],
-        baseline=None if baseline is None else Comparison(**baseline),
-        **fields,
-    )
+    baseline = found["decision"]["baseline"]
+    # Only what this release knows: a newer server may say more.
+    known = {field.name for field in fields(Decision)}
+    told = {key: value for key, value in found["decision"].items() if key in known}
+    told["baseline"] = None if baseline is None else Comparison(**baseline)
+    return Decision(name=found["name"], version=found["version"], **told)

@@ -153,7 +153,7 @@ def _upgrade(engine: Engine, settings: Settings) -> Iterator[Report]:
     except OtherCatalogue as error:  # the file may have changed; the servers will say so
         click.echo(f"The index is left as it is. {error}", err=True)
         return iter(())
-    return maintenance.rebuild(engine, settings.catalogue)
+    return backfill.rebuild(engine, settings.catalogue)
 
 
 def _list(reports: Iterator[Report], listings: list[Listing]) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
@@ -22,7 +25,8 @@ _MEANING = {
 }
 _EVIDENCE = {
     "run_backed": "The run logged the same value.",
-    "mismatch": "The run logged another value: {logged_value}.",
+    "mismatch": "The run logged another value{told}.",
+    "reused": "The run logged the same value, but another reward rests on that run.",
     "claimed": "No run of this server backs the value.",
 }
 
@@ -63,7 +67,7 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
     click.echo(f"{name} version {found['version']}: {decision['outcome']}")
     click.echo(f"  {decision['reason']}")
     click.echo(f"  {_MEANING[decision['outcome']]}")
-    click.echo(f"  {_EVIDENCE[decision['evidence']].format_map(decision)}")
+    click.echo(f"  {evidence_text(decision)}")
     click.echo(f"  Decided {time_text(decision['decided_timestamp'])}.")
     for earlier in found["history"]:
         when = time_text(earlier["decided_timestamp"])
@@ -72,3 +76,9 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
         click.echo(f"  Warning: {warning['message']}")
     if "next_page_token" in found:
         click.echo("  It was decided on more often; 'deltaone/detect' has further pages.")
+
+
+def evidence_text(decision: Mapping[str, Any]) -> str:
+    """What backs a decision's value; what was logged instead is told to who may read it."""
+    logged = decision.get("logged_value")
+    return _EVIDENCE[decision["evidence"]].format(told="" if logged is None else f": {logged}")

@@ -126,7 +126,7 @@ def verify(database_uri: str | None, as_json: bool) -> None:
         open_database(database_uri) as (engine, _settings),
         engine.connect() as connection,
     ):
-        faults = list(ledger_verification.audit(connection))
+        faults = list(ledger_verification.find_faults(connection))
     if as_json:
         print_json({"faults": [asdict(fault) for fault in faults]})
     elif faults:

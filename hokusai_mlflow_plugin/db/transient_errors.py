@@ -1,4 +1,4 @@
-"""What databases say when a transaction has to give way to another, or has waited long enough."""
+"""What a database error means, by the codes and words that each database has for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
-_CODES = frozenset(
+_DEADLOCKS = frozenset(
     (
         "40P01",  # PostgreSQL: deadlock
         "40001",  # PostgreSQL: serialization failure; by ODBC: deadlock
@@ -53,7 +53,7 @@ def is_about_values(error: BaseException | None) -> bool:
 
 def is_deadlock(error: BaseException | None) -> bool:
     """Whether a database ended a transaction because of another, and rolled it back whole."""
-    return _says(error, _CODES)
+    return _says(error, _DEADLOCKS)
 
 
 def is_timeout(error: BaseException | None) -> bool:

@@ -1,1 +1,1 @@
-"""What a change means and how a question is answered."""
+"""What a write means and how a query is answered."""

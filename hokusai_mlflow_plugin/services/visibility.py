@@ -1,6 +1,6 @@
 """Which registered models an answer may speak of.
 
-The web layer knows who asks; a question gets a :class:`Visible` and leaves out what it hides.
+The web layer knows who asks; a query gets a :class:`Visible` and leaves out what it hides.
 """
 
 from __future__ import annotations

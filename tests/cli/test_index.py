@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 from cli.commands import failed, run
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import select
 from support.damage import change_tag, damage_version
 from support.registry import METRIC, VALUE, create_version, token_tags
+
+from hokusai_mlflow_plugin.db.schema.tables import series
 
 
 @pytest.fixture
@@ -65,6 +69,16 @@ def test_rebuild_repairs_them(damaged, database_uri):
         "differences": [],
         "version_count": 3,
     }
+
+
+@pytest.mark.parametrize("command", [("db", "upgrade"), ("index", "rebuild")], ids=" ".join)
+def test_what_was_written_past_the_servers_raises_heads(store, database_uri, command):
+    """Whichever command indexes it: else its value could be earned again (R9)."""
+    create_version(store, tags=token_tags(**{VALUE: "0.5"}))
+    create_version(SqlAlchemyStore(database_uri), tags=token_tags(**{VALUE: "0.9"}))
+    assert run(*command, database_uri).status == 0
+    with store.engine.connect() as connection:
+        assert connection.scalars(select(series.c.head_value)).all() == ["0.9"]
 
 
 def test_index_is_judged_by_the_servers_settings(

@@ -10,6 +10,9 @@ import requests
 from cli.commands import failed, run
 from sqlalchemy import create_engine, inspect, make_url
 
+from hokusai_mlflow_plugin.cli.deltaone import evidence_text
+from hokusai_mlflow_plugin.domain.delta import Evidence
+
 API = "/api/2.0/hokusai/"
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
@@ -162,6 +165,15 @@ def test_policy_of_a_database(server):
 def test_registry_that_knows_no_tokens(uri):
     """A registry of files, or of somebody else's, is refused with what to do."""
     assert "cannot be token-aware" in failed(run("token", "list", "--registry-uri", uri))
+
+
+@pytest.mark.parametrize("evidence", [each.value for each in Evidence])
+def test_each_evidence_has_a_sentence(evidence):
+    """What was logged is left out where whoever asks may not read it."""
+    untold = evidence_text({"evidence": evidence})
+    told = evidence_text({"evidence": evidence, "logged_value": "0.9"})
+    assert untold.endswith(".")
+    assert told == (untold.replace(".", ": 0.9.") if evidence == "mismatch" else untold)
 
 
 def test_deltaone_explain_warns(ask):

@@ -10,7 +10,7 @@ from support.index import assert_index_is_truth
 from support.registry import VALUE, create_version, token_tags
 from support.rewards import events
 
-from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema import migration_lock, migrations
 
 pytestmark = pytest.mark.parametrize("database_uri", ["mysql"], indirect=True)
 
@@ -49,7 +49,7 @@ def test_tables_of_an_earlier_release_are_converted(engine):
         found = " ".join(migrations.differences(connection))
     assert "hokusai_decisions.reason is text latin1" in found
     assert "hokusai_decisions.name is varchar(256) latin1" in found
-    with migrations._exclusive(engine) as connection:
+    with migration_lock.exclusive(engine) as connection:
         command.downgrade(migrations._config(connection), "0003")
     migrations.upgrade(engine)
     with engine.connect() as connection:

@@ -10,12 +10,13 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, select, text
 from support.killed import KillableProcess, killable
 from support.killed_tasks import downgrade
 
 from hokusai_mlflow_plugin.db.schema import migration_lock, migrations
-from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
+from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata, state
+from hokusai_mlflow_plugin.db.seals import is_sealed
 
 
 @pytest.fixture
@@ -73,8 +74,9 @@ def test_upgrade(engine, process):
         with engine.connect() as connection:
             assert migrations.schema_state(connection).is_current
             assert migrations.differences(connection) == []
-            rows = connection.execute(text("SELECT * FROM hokusai_state"))
-            assert rows.all() == [("backfill", "pending")]
+            rows = connection.execute(select(state)).mappings().all()
+            assert [(row["key"], row["value"]) for row in rows] == [("backfill", "pending")]
+            assert all(is_sealed(state, row) for row in rows)
         assert schema(engine) == whole
         if alive:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,15 +15,18 @@ from pydantic import TypeAdapter
 from security.seeds import FIRST, SECOND, TOKEN
 from security.servers import AJAX_PREFIX, PREFIX, Server, error_of
 
-from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai.evaluation.deltaone_evaluator import Decision as DecisionOfTheClient
+from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
+from hokusai_mlflow_plugin.services.rewards.ledger import DATA_KEYS
 from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api import parameters as of_routes
-from hokusai_mlflow_plugin.web.api.answers.common import DirectionName
+from hokusai_mlflow_plugin.web.api.answers.common import DirectionName, EvidenceName
 from hokusai_mlflow_plugin.web.api.answers.policy import TagsValidated
-from hokusai_mlflow_plugin.web.api.answers.versions import OutcomeName
+from hokusai_mlflow_plugin.web.api.answers.rewards import EventData
+from hokusai_mlflow_plugin.web.api.answers.versions import Decision, OutcomeName
 from hokusai_mlflow_plugin.web.api.blueprint import Server as Wiring
 from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint, rules
 from hokusai_mlflow_plugin.web.api.contract import openapi
@@ -98,9 +102,21 @@ def test_served_description_is_the_generated_one(sqlite_server: Server, prefix: 
 
 
 def test_names_in_answers_are_those_of_the_domain() -> None:
-    """Outcomes and directions in the contract are all that the domain has."""
+    """Outcomes, directions and evidence in the contract are all that the domain has."""
     assert set(get_args(OutcomeName)) == {outcome.value for outcome in Outcome}
     assert set(get_args(DirectionName)) == {each.value for each in Direction}
+    assert set(get_args(get_args(EvidenceName)[0])) == {each.value for each in Evidence}
+
+
+def test_events_are_described_as_they_are_written() -> None:
+    """The data of an event has no field that the contract lacks, and none that it makes up."""
+    assert set(EventData.__annotations__) == DATA_KEYS
+
+
+def test_the_client_knows_every_field_of_a_decision() -> None:
+    """``explain_delta_one`` leaves out nothing of what ``deltaone/detect`` answers."""
+    known = {field.name for field in fields(DecisionOfTheClient)}
+    assert set(Decision.__annotations__) | {"name", "version"} == known
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "GET"], ids=lambda r: r.path)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import LedgerFault
-from hokusai_mlflow_plugin.services.rewards.ledger_verification import audit
+from hokusai_mlflow_plugin.services.rewards.ledger_verification import find_faults
 
 Json = dict[str, Any]
 Series = tuple[str, str, str]
@@ -55,13 +55,13 @@ def paid(store: Any) -> list[tuple[str, str, str]]:
 
 
 def faults(store: Any) -> list[LedgerFault]:
-    """What the ledger's audit finds."""
+    """What the verification of the ledger finds."""
     with store.engine.connect() as connection:
-        return list(audit(connection))
+        return list(find_faults(connection))
 
 
 def codes(store: Any) -> list[tuple[int, str]]:
-    """Sequence and code of each fault that the audit finds."""
+    """Sequence and code of each fault that the verification finds."""
     return [(fault.sequence, fault.code) for fault in faults(store)]
 
 
@@ -77,7 +77,7 @@ def decided_rows(store: Any) -> list[Json]:
 
 
 def assert_sound(store: Any) -> None:
-    """Heads, decisions, events and chain agree with each other, and the audit finds nothing.
+    """Heads, decisions, events and chain agree with each other, and nothing is wrong with them.
 
     In each series every DeltaOne, and every value that raised the head for nothing, was measured
     against the head that the one before it left, and the head never fell.

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, RowMapping, and_, exists, func, select
 from hokusai_mlflow_plugin.db.key_ranges import follows
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import model_versions
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series, token_index
+from hokusai_mlflow_plugin.domain.delta import SETS_HEAD
 
 _BATCH_ROWS = 2_000
 _against, _superseded, _other = decisions.alias(), decisions.alias(), decisions.alias()
-_SETS_HEAD = ("baseline", "achieved")
 
 _CHECKED = (
     select(
@@ -32,7 +32,7 @@ _CHECKED = (
                 _against.c.decision_id == decisions.c.baseline_decision_id,
                 _against.c.token_id == decisions.c.token_id,
                 _against.c.benchmark_metric == decisions.c.benchmark_metric,
-                _against.c.outcome.in_(_SETS_HEAD),
+                _against.c.outcome.in_(SETS_HEAD),
             ),
         )
         .outerjoin(
@@ -80,7 +80,7 @@ def read_decision(connection: Connection, workspace: str, decision_id: str) -> R
         .where(
             _other.c.workspace == decisions.c.workspace,
             _other.c.baseline_decision_id == decisions.c.baseline_decision_id,
-            _other.c.outcome.in_(_SETS_HEAD),
+            _other.c.outcome.in_(SETS_HEAD),
         )
         .scalar_subquery()
     )

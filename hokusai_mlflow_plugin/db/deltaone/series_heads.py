@@ -1,4 +1,4 @@
-"""Series heads and decisions: the SQL under DeltaOne."""
+"""The heads of series: read, locked and moved."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The SQL with which the reward ledger is checked.
 
-Every question is one statement, so that it sees one state of the database: writers go on meanwhile.
+Every check is one statement, so that it sees one state of the database: writers go on meanwhile.
 """
 
 from __future__ import annotations

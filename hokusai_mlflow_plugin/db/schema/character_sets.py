@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 
 from hokusai_mlflow_plugin.db.schema.tables import PREFIX
 
-_AS_IN_MLFLOW = ("workspace", "name")
+_AS_IN_MLFLOW = {"workspace": "workspace", "name": "name", "decided_name": "name"}
+"""Columns of ours, and those of MLflow's ``model_versions`` that they are compared with."""
 _COLUMNS = text(
     "SELECT table_name, column_name, data_type, column_type, is_nullable, character_set_name, "
     "collation_name FROM information_schema.columns WHERE table_schema = DATABASE() "
@@ -51,18 +52,17 @@ def wrong_columns(connection: Connection) -> list[WrongColumn]:
     in_mlflow = {
         each.column: (each.charset, each.collation)
         for each in columns
-        if each.table == "model_versions" and each.column in _AS_IN_MLFLOW
+        if each.table == "model_versions" and each.column in _AS_IN_MLFLOW.values()
     }
     ours = (each for each in columns if each.table.startswith(PREFIX))
     return [wrong for each in ours if (wrong := _check(each, in_mlflow)) is not None]
 
 
 def _check(found: _Found, in_mlflow: dict[str, tuple[str, str]]) -> WrongColumn | None:
-    charset, collation = in_mlflow.get(found.column, ("utf8mb4", "utf8mb4_bin"))
+    in_joins = in_mlflow.get(_AS_IN_MLFLOW.get(found.column, ""))
+    charset, collation = in_joins or ("utf8mb4", "utf8mb4_bin")
     is_short = found.data_type == "text"
-    is_same = found.charset == charset and (
-        found.collation == collation or found.column not in in_mlflow
-    )
+    is_same = found.charset == charset and (found.collation == collation or in_joins is None)
     if is_same and not is_short:
         return None
     kind = "mediumtext" if is_short else found.column_type

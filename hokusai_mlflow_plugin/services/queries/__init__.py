@@ -1,1 +1,1 @@
-"""The questions that the routes answer, page by page, for who may see what."""
+"""The queries that the routes answer, page by page, for who may see what."""

@@ -29,7 +29,7 @@ from hokusai_mlflow_plugin.services.rewards.seal_checks import seal_faults, stat
 _BATCH = 1_000
 
 
-def audit(connection: Connection) -> Iterator[LedgerFault]:
+def find_faults(connection: Connection) -> Iterator[LedgerFault]:
     """Every fault of every workspace's ledger, in the order of sequence; none for a clean one.
 
     Writers may go on meanwhile: what they commit is no fault. There is never more than one batch
@@ -37,7 +37,7 @@ def audit(connection: Connection) -> Iterator[LedgerFault]:
     """
     yield from state_faults(connection)
     for workspace in ledger_checks.workspaces(connection):
-        yield from _audit_chain(connection, workspace)
+        yield from _chain_faults(connection, workspace)
         for code, message in decision_checks.decision_faults(connection, workspace):
             yield LedgerFault(workspace, 0, code, message)
     yield from seal_faults(connection)
@@ -46,8 +46,8 @@ def audit(connection: Connection) -> Iterator[LedgerFault]:
 def proven_event(connection: Connection, workspace: str, sequence: int) -> dict[str, Any] | None:
     """An event that the registry may vouch for: as it, its decision and its neighbours prove it.
 
-    None where it is gone, or anything that :func:`audit` would name is wrong with it, with its
-    decision or with the version that earned it.
+    None where it is gone, or :func:`find_faults` would name anything of it, of
+    its decision or of the version that earned it.
     """
     row = ledger_checks.read_event(connection, workspace, sequence)
     if row is None or not _is_linked(row):
@@ -60,7 +60,7 @@ def proven_event(connection: Connection, workspace: str, sequence: int) -> dict[
     return event_of(row)
 
 
-def _audit_chain(connection: Connection, workspace: str) -> Iterator[LedgerFault]:
+def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFault]:
     totalled, last, kept = payee_totals.read_totals(connection, workspace)
     sums: dict[Key, Total] = {}
     end, end_hash = _end(connection, workspace)
@@ -68,8 +68,8 @@ def _audit_chain(connection: Connection, workspace: str) -> Iterator[LedgerFault
     for row, version in _events(connection, workspace):
         if row["sequence"] > end:  # it may have been written just now
             end, end_hash = _end(connection, workspace)
-        yield from _audit_gap(workspace, sequence + 1, min(row["sequence"] - 1, end))
-        yield from _audit_link(workspace, row, previous, end, sequence)
+        yield from _gap_faults(workspace, sequence + 1, min(row["sequence"] - 1, end))
+        yield from _link_faults(workspace, row, previous, end, sequence)
         found = [*event_faults(row, version), *delivery_faults(row)]
         for code, message in found:
             yield _of_event(workspace, row, code, message)
@@ -77,15 +77,15 @@ def _audit_chain(connection: Connection, workspace: str) -> Iterator[LedgerFault
         if is_clean and row["sequence"] <= totalled:
             add(sums, [row])
         sequence, previous = max(sequence, row["sequence"]), row["hash"]
-    yield from _audit_gap(workspace, sequence + 1, end)
+    yield from _gap_faults(workspace, sequence + 1, end)
     if sequence == end and previous != end_hash:
         message = f"The ledger ends with hash {end_hash}, its last event has {previous}."
         yield LedgerFault(workspace, end, "end_differs", message)
     if is_clean:  # else they are the sum of what is not there any more
-        yield from _audit_totals(workspace, kept, sums, totalled <= last)
+        yield from _totals_faults(workspace, kept, sums, totalled <= last)
 
 
-def _audit_totals(
+def _totals_faults(
     workspace: str, kept: Sequence[RowMapping], sums: Mapping[Key, Total], is_within: bool
 ) -> Iterator[LedgerFault]:
     if not is_within:
@@ -114,7 +114,7 @@ def _events(
             yield row, versions.get(row["sequence"])
 
 
-def _audit_gap(workspace: str, first: int, last: int) -> Iterator[LedgerFault]:
+def _gap_faults(workspace: str, first: int, last: int) -> Iterator[LedgerFault]:
     if first == last:
         yield LedgerFault(workspace, first, "event_removed", f"Event {first} is gone.")
     elif first < last:
@@ -122,7 +122,7 @@ def _audit_gap(workspace: str, first: int, last: int) -> Iterator[LedgerFault]:
         yield LedgerFault(workspace, first, "event_removed", message)
 
 
-def _audit_link(
+def _link_faults(
     workspace: str, row: RowMapping, previous: str, end: int, before: int
 ) -> Iterator[LedgerFault]:
     sequence = row["sequence"]

@@ -1,4 +1,4 @@
-"""The reward ledger: what an event holds, its order, its chain, and what the audit finds."""
+"""The reward ledger: what an event holds, its order, its chain, and what its verification finds."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def test_feed_refuses_wrong_page_sizes(store, max_results):
 
 def test_sequence_has_no_gaps_while_it_is_written(store_factory):
     """Eight writers in eight series, and a reader who only ever asks for what is after the last
-    event it saw: it misses none and sees none twice. The audit finds nothing meanwhile.
+    event it saw: it misses none and sees none twice. Its verification finds nothing meanwhile.
     """
     store = store_factory()
     writing = threading.Event()
@@ -262,7 +262,7 @@ def test_sequence_has_no_gaps_while_it_is_written(store_factory):
             if last_look and not found:
                 return seen
 
-    def audit() -> list[Any]:
+    def verify() -> list[Any]:
         found = []
         while writing.is_set():
             found += faults(store)
@@ -270,7 +270,7 @@ def test_sequence_has_no_gaps_while_it_is_written(store_factory):
 
     store_factory_of = [store_factory() for _writer in range(8)]
     with ThreadPoolExecutor(10) as pool:
-        reader, auditor = pool.submit(read), pool.submit(audit)
+        reader, verifier = pool.submit(read), pool.submit(verify)
         writers = [pool.submit(write, writer) for writer in range(8)]
         try:
             for writer in writers:
@@ -278,7 +278,7 @@ def test_sequence_has_no_gaps_while_it_is_written(store_factory):
         finally:
             writing.clear()
         assert reader.result() == list(range(1, 73))
-        assert auditor.result() == []
+        assert verifier.result() == []
     assert_sound(store)
 
 
@@ -329,7 +329,7 @@ def test_an_edited_payload(ledger, column, old, new):
     ],
 )
 def test_an_edited_column(ledger, column, value):
-    """No column of an event can be edited unseen, and no content stops the audit."""
+    """No column of an event can be edited unseen, and no content stops the verification."""
     tamper(
         ledger,
         f"UPDATE hokusai_reward_events SET {column} = :value WHERE sequence = 2",

@@ -17,6 +17,10 @@ PageToken = Annotated[
     str, Field(description="Ask with it for the next page. Not there on the last page.")
 ]
 DirectionName = Literal["maximize", "minimize"]
+EvidenceName = Annotated[
+    Literal["run_backed", "mismatch", "reused", "claimed"],
+    Field(description="What the tracking server knows of the value."),
+]
 
 
 class Error(TypedDict):

@@ -9,6 +9,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from hokusai_mlflow_plugin.web.api.answers.common import (
     DirectionName,
+    EvidenceName,
     Exact,
     Milliseconds,
     Points,
@@ -51,7 +52,19 @@ class EventData(TypedDict):
     baseline: EventBaseline
     value: Exact
     improvement_pp: Points
-    evidence: str
+    threshold_pp: NotRequired[
+        Annotated[
+            Points,
+            Field(description="What a DeltaOne needed. Not in events of an earlier release."),
+        ]
+    ]
+    unit: NotRequired[
+        Annotated[
+            str | None,
+            Field(description="The metric's unit, where the catalogue has it. Likewise."),
+        ]
+    ]
+    evidence: EvidenceName
     contributors: list[EventContributor]
 
 

@@ -9,6 +9,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from hokusai_mlflow_plugin.web.api.answers.common import (
     DirectionName,
+    EvidenceName,
     Exact,
     Milliseconds,
     PageToken,
@@ -91,10 +92,10 @@ class Decision(TypedDict):
     ]
     unit: Annotated[str | None, Field(description="The metric's unit, where the catalogue has it.")]
     reason: Annotated[str, Field(description="The conclusion in a sentence.")]
-    evidence: Annotated[str, Field(description="What the tracking server knows of the value.")]
+    evidence: EvidenceName
     decided_timestamp: Milliseconds
     logged_value: NotRequired[
-        Annotated[str, Field(description="What the version's run logged for the metric.")]
+        Annotated[str, Field(description="What was logged for the metric; for who may read that.")]
     ]
 
 
