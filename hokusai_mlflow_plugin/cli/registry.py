@@ -74,10 +74,10 @@ def show_token(token_id: str, registry_uri: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    last = time_text(found["last_registered_timestamp"])
     click.echo(
         f"{token_id}: {counted(found['version_count'], 'version')} of "
-        f"{counted(found['model_count'], 'model')}, last registered "
-        f"{time_text(found['last_registered_timestamp'])}."
+        f"{counted(found['model_count'], 'model')}{last and f', last registered {last}'}."
     )
     click.echo("\nSeries:")
     series = ("benchmark_metric", "direction", "baseline_value")

@@ -27,7 +27,7 @@ from hokusai_mlflow_plugin.cli.output import (
     reporting_errors,
     time_text,
 )
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state, unsealed_rows
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
@@ -136,6 +136,30 @@ def verify(database_uri: str | None, as_json: bool) -> None:
     else:
         click.echo("The ledger is intact.")
     sys.exit(1 if faults else 0)
+
+
+@rewards.command()
+@database_argument
+@reporting_errors
+def seal(database_uri: str | None) -> None:
+    """Seal what servers of release 0.1.0 wrote beside newer ones; once, when none is left.
+
+    Rows without a seal only: one with a wrong seal stays a fault, and so does what contradicts
+    other rows. Look at what 'rewards verify' names first.
+
+    \b
+    Example:
+      hokusai-mlflow rewards seal sqlite:///hokusai.db
+    """
+    with (
+        open_database(database_uri) as (engine, _settings),
+        engine.begin() as connection,
+    ):
+        counts = unsealed_rows.seal_unsealed(connection)
+    for table, count in counts.items():
+        click.echo(f"{table}: {counted(count, 'row')} sealed.")
+    if not counts:
+        click.echo("Every row has its seal.")
 
 
 @rewards.command()

@@ -34,6 +34,8 @@ class Changes:
     """Live versions that were given a stage."""
     created_models: set[ModelId] = field(default_factory=set)
     deleted_models: set[ModelId] = field(default_factory=set)
+    deleted_tokenised: set[ModelId] = field(default_factory=set)
+    """Those of them of which a version carried a token, deleted versions included."""
     reduced_models: set[ModelId] = field(default_factory=set)
     """Models that lost a tag or an alias of any kind, or a version's."""
     renamed: list[tuple[ModelId, str]] = field(default_factory=list)

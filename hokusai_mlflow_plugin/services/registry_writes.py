@@ -7,6 +7,7 @@ to R7, R10).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.deltaone import series_heads
 from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecisions
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead, Surroundings
-from hokusai_mlflow_plugin.db.index import index_rows, live_versions
+from hokusai_mlflow_plugin.db.index import index_rows, live_versions, past_names
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
@@ -79,10 +80,13 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
     # Renames first: all that follows finds its rows under the new name. Then what is gone, so that
     # nothing of it is taken for a new version's.
     for model, new_name in changes.renamed:
-        index_rows.rename_model(connection, model, new_name)
+        if index_rows.rename_model(connection, model, new_name):
+            _give_up_name(connection, model, new_name)
         finding_rows.rename_model(connection, model, new_name)
     for model in sorted(changes.deleted_models):
         index_rows.remove_model(connection, model)
+        if model in changes.deleted_tokenised:
+            _give_up_name(connection, model, None)
     for key in sorted(changes.deleted):
         index_rows.remove(connection, key)
     for model in sorted(changes.retagged_models):
@@ -93,6 +97,10 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
         _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
         _write_tags(connection, judge, key, changes.retagged[key], changes.added.get(key, set()))
+
+
+def _give_up_name(connection: Connection, model: ModelId, new_name: str | None) -> None:
+    past_names.give_up(connection, model, new_name, time.time_ns() // 1_000_000)
 
 
 def _write_tags(

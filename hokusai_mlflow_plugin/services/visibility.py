@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
+from hokusai_mlflow_plugin.db.index import model_names
+
 MayRead = Callable[[str], bool]
 """Whether the asker may read the registered model of this name."""
 Row = TypeVar("Row")
@@ -56,6 +60,11 @@ class Visible:
 
 
 EVERYTHING = Visible()
+
+
+def stored_name(connection: Connection, workspace: str, name: str) -> str:
+    """The name under which the database finds a model, as stored: permissions are given to that."""
+    return model_names.stored_names(connection, workspace, {name}).get(name, name)
 
 
 def fill(

@@ -17,6 +17,7 @@ from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite, HokusaiError
 from hokusai_mlflow_plugin.domain.tag_keys import resembled
 from hokusai_mlflow_plugin.domain.tags import RULED_MODEL_TAGS, RULED_TAGS
+from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import registry_writes
 from hokusai_mlflow_plugin.services.changes import Changes, CreatedVersion
 from hokusai_mlflow_plugin.store import registry_log
@@ -161,6 +162,11 @@ def _without_deleted(changes: Changes) -> Changes:
     """Deleting a model deletes its versions and tags with it: one statement is enough."""
     gone = changes.deleted_models
     if gone:
+        changes.deleted_tokenised = {
+            key.model
+            for key, keys in changes.retagged.items()
+            if key.model in gone and TOKEN_ID_TAG in keys
+        }
         changes.deleted = {key for key in changes.deleted if key.model not in gone}
         changes.retagged = {k: v for k, v in changes.retagged.items() if k.model not in gone}
         for model in gone:

@@ -6,7 +6,7 @@ or that of another plugin, which passes an :class:`Access` of its own to ``regis
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Any
 
@@ -67,8 +67,20 @@ class Access:
         return ()
 
 
-def visible_to_sender(access: Access, rule: Rule, parameters: dict[str, Any]) -> Visible:
+def visible_to_sender(
+    access: Access,
+    rule: Rule,
+    parameters: dict[str, Any],
+    stored_name: Callable[[str], str] = str,
+) -> Visible:
     """The models that the answer to the sender may speak of.
+
+    Args:
+        access: What the sender may do.
+        rule: What the route asks for.
+        parameters: Of the request.
+        stored_name: Gives a model's name as it is stored. On MySQL other spellings find it, too,
+            and MLflow's permissions know but the one that they were given to.
 
     Raises:
         MlflowException: The sender may not ask at all (``PERMISSION_DENIED``).
@@ -77,7 +89,7 @@ def visible_to_sender(access: Access, rule: Rule, parameters: dict[str, Any]) ->
         return EVERYTHING
     if rule is Rule.ADMIN:
         raise _denied("Only an administrator may do this.")
-    if rule is Rule.READ_MODEL and not access.can_read(parameters["name"]):
+    if rule is Rule.READ_MODEL and not access.can_read(stored_name(parameters["name"])):
         raise _denied("READ permission on this registered model is needed.")
     return Visible(access.reader(), access.can_read_experiment)
 

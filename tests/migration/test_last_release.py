@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 from support import prepared
+from support.damage import run_sql
 from support.index import assert_index_is_truth, indexed_versions
 from support.prepared import PipedProcess
 from support.registry import VALUE, create_version, set_tag, token_tags
-from support.rewards import assert_sound, outcomes, paid
+from support.rewards import assert_sound, faults, outcomes, paid
 
+from hokusai_mlflow_plugin.db.rewards.unsealed_rows import seal_unsealed
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
@@ -75,6 +77,16 @@ def current(database_uri: str, released: Released) -> Any:
     return build_store(f"hokusai+{database_uri}")
 
 
+UNSEALED = {"decision_edited", "delivery_edited", "decision_differs", "state_missing"}
+"""What the last release's rows are named as until they are sealed."""
+
+
+def seal(store: Any) -> dict[str, int]:
+    """What ``rewards seal`` does."""
+    with store.engine.begin() as connection:
+        return seal_unsealed(connection)
+
+
 def register(store: Any, value: str) -> int:
     return int(create_version(store, tags=token_tags(**{VALUE: value})).version)
 
@@ -108,7 +120,21 @@ def test_both_write_in_turn(database_uri, released):
     assert [version for _name, version, _token in indexed_versions(current)] == [1, 2, 3, 5, 6]
     released("rename", "model", "renamed")
     assert_index_is_truth(current)
+    assert {fault.code for fault in faults(current)} <= UNSEALED
+    assert seal(current)
     assert_sound(current)
+    assert seal(current) == {}
+
+
+def test_only_what_has_no_seal_is_sealed(current, released):
+    """A row that was edited under its seal stays a fault; so does one whose values contradict."""
+    register(current, "0.80")
+    released("register", "0.82")
+    run_sql(current, "UPDATE hokusai_decisions SET reason = 'x' WHERE version = 1")
+    run_sql(current, "UPDATE hokusai_decisions SET improvement_pp = '7' WHERE version = 2")
+    seal(current)
+    found = {fault.code for fault in faults(current)}
+    assert found == {"decision_edited", "verdict_differs", "decision_differs"}
 
 
 def test_both_answer_alike(current, released):

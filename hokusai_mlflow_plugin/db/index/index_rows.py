@@ -43,13 +43,16 @@ def remove_model(connection: Connection, model: ModelId) -> None:
     connection.execute(token_index.delete().where(*of_model(token_index, model)))
 
 
-def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
+def rename_model(connection: Connection, model: ModelId, new_name: str) -> bool:
     """Move the index rows and the decisions of a model's versions to its new name.
 
     To be called when MLflow's tables have the new name.
 
     Index rows that another program orphaned under the new name give way. Decisions on versions
     of an earlier model of the same name stay where they are.
+
+    Returns:
+        Whether the model has, or had, tokenised versions.
     """
     renamed = ModelId(model.workspace, new_name)
     connection.execute(
@@ -68,9 +71,10 @@ def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:
         .scalar_subquery()
     )
     is_of_version = decisions.c.creation_time == created
-    connection.execute(
+    decided = connection.execute(
         decisions.update().where(*of_model(decisions, model), is_of_version).values(name=new_name)
     )
-    connection.execute(
+    indexed = connection.execute(
         token_index.update().where(*of_model(token_index, model)).values(name=new_name)
     )
+    return decided.rowcount > 0 or indexed.rowcount > 0

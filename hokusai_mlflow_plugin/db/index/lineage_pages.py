@@ -6,6 +6,7 @@ Source: R12.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -39,8 +40,17 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     model_version_tags,
     model_versions,
 )
-from hokusai_mlflow_plugin.db.schema.tables import token_index
+from hokusai_mlflow_plugin.db.schema.tables import model_names, token_index
 from hokusai_mlflow_plugin.domain.lineage import VersionKey
+
+
+@dataclass(frozen=True)
+class LiveVersion:
+    """When a live version was made, and what may have had its model's name before."""
+
+    created_ms: int
+    given_up_ms: int | None
+    """When the name that its model has now was last given up by a model, this one or another."""
 
 
 def lineage_page(
@@ -91,19 +101,28 @@ def tags_by_key(
 
 def live_versions(
     connection: Connection, workspace: str, keys: Collection[VersionKey]
-) -> Mapping[VersionKey, int]:
-    """Those of the versions that are live, tokenised or not, and when they were made (ms)."""
+) -> Mapping[VersionKey, LiveVersion]:
+    """Those of the versions that are live, tokenised or not."""
     if not keys:
         return {}
     created = func.coalesce(model_versions.c.creation_time, 0)
+    # Here and not in a statement of its own: where no model gave its name up nothing else is asked.
+    given_up = (
+        select(func.max(model_names.c.until_time))
+        .where(
+            model_names.c.workspace == model_versions.c.workspace,
+            model_names.c.name == model_versions.c.name,
+        )
+        .scalar_subquery()
+    )
     rows = connection.execute(
-        select(own_name(model_versions), model_versions.c.version, created).where(
+        select(own_name(model_versions), model_versions.c.version, created, given_up).where(
             model_versions.c.workspace == workspace,
             _is_one_of(model_versions, keys),
             LIVE,
         )
     )
-    return {VersionKey(name, version): created_ms for name, version, created_ms in rows}
+    return {VersionKey(name, version): LiveVersion(*times) for name, version, *times in rows}
 
 
 def _is_one_of(table: Table, keys: Collection[VersionKey]) -> ColumnElement[bool]:

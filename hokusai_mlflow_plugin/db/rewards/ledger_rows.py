@@ -69,9 +69,14 @@ def lock_ledger(
         insert_if_absent(connection, ledgers, row)
         tail = read_tail(connection, workspace, lock=True)
         assert tail is not None  # noqa: S101  # it was just written, by this writer or another
-        mark = {"key": uuid.UUID(tail.ledger_id).hex, "value": LEDGER_MARK}
-        insert_if_absent(connection, state, sealed(state, mark))
+        mark_ledger(connection, uuid.UUID(tail.ledger_id).hex)
     return tail
+
+
+def mark_ledger(connection: Connection, ledger_id: str) -> None:
+    """Put on record that a ledger was begun, by its id in hex, so that it is missed if it goes."""
+    mark = {"key": ledger_id, "value": LEDGER_MARK}
+    insert_if_absent(connection, state, sealed(state, mark))
 
 
 def read_tail(connection: Connection, workspace: str, *, lock: bool = False) -> LedgerTail | None:

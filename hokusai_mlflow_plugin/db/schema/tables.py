@@ -231,6 +231,20 @@ policy_findings = Table(
     _seal(),
 )
 
+# Until when a model had a name: the source of a copy keeps the one that its original had (R12).
+# Only of models that have, or had, tokenised versions.
+model_names = Table(
+    "hokusai_model_names",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    # When the model gave the name up.
+    Column("until_time", BigInteger, primary_key=True, autoincrement=False),
+    # Null where it was deleted: who has the name afterwards is another model.
+    Column("new_name", String(256)),
+    _seal(),
+)
+
 state = Table(
     "hokusai_state",
     metadata,

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone import decision_log, paid_runs, series_heads
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
-from hokusai_mlflow_plugin.db.index import live_versions
+from hokusai_mlflow_plugin.db.index import live_versions, past_names
 from hokusai_mlflow_plugin.db.index.live_versions import IndexedAs, Version
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.domain.delta import (
@@ -207,18 +207,23 @@ def _copy_of(
     origin = copied_from(version.source)
     if origin is None:
         return None
-    key = VersionId(version.id.workspace, origin.name, origin.version)
+    # A source keeps the name of its time, which the model may have lost since, and another have.
+    named = (origin.name, version.creation_time_ms)
+    name = past_names.name_today(connection, version.id.workspace, named)
+    if name is None:
+        return None
+    key = VersionId(version.id.workspace, name, origin.version)
     found = live_versions.read_version(connection, key)
     if key == version.id or found is None or found.indexed is None:
         return None
     if found.creation_time_ms > version.creation_time_ms:
-        return None  # a source keeps the name of its time, which another model has taken since
+        return None  # another model, made since under the name of one that nobody saw going
     same = (
         found.indexed.token_id == tags.token_id
         and catalogue.canonical(found.indexed.benchmark_metric) == tags.benchmark_metric
         and stored_value(found.indexed.benchmark_value) == value
     )
-    return f"{origin.name} version {origin.version}" if same else None
+    return f"{name} version {origin.version}" if same else None
 
 
 def needs_decision(

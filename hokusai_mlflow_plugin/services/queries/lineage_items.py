@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.index import lineage_pages, model_names
+from hokusai_mlflow_plugin.db.index import lineage_pages
 from hokusai_mlflow_plugin.db.index.token_pages import TagsByVersion
 from hokusai_mlflow_plugin.domain.lineage import (
     VersionKey,
@@ -19,6 +19,7 @@ from hokusai_mlflow_plugin.domain.lineage import (
     parent_of,
 )
 from hokusai_mlflow_plugin.services.queries.deltaone import decision_json
+from hokusai_mlflow_plugin.services.queries.origins import Copy, origins_of
 from hokusai_mlflow_plugin.services.visibility import Visible
 
 MAX_ANCESTOR_DEPTH = 32
@@ -41,20 +42,29 @@ def items(
     A parent in a model that the asker may not read is passed over as one that is gone.
     """
     rows = list(rows)
-    origins = {key_of(row): copied_from(row["source"]) for row, _preceding in rows}
-    previous = {named_previous(tags.get(key, {}), key) for key in origins}
-    named = {key for key in (*previous, *origins.values()) if key and key.name in visible}
+    copies = [
+        Copy(key_of(row), origin, row["creation_time"] or 0)
+        for row, _preceding in rows
+        if (origin := copied_from(row["source"]))
+    ]
+    previous = {key: named_previous(tags.get(key, {}), key) for key in (key_of(r) for r, _ in rows)}
+    named = {key for key in previous.values() if key} | {copy.source for copy in copies}
     live = lineage_pages.live_versions(connection, workspace, named)
-    if respelt := _found_under_other_names(connection, workspace, named - live.keys()):
-        visible_ones = {stored for stored in respelt.values() if stored.name in visible}
-        live = {**live, **lineage_pages.live_versions(connection, workspace, visible_ones)}
-        origins = {key: respelt.get(origin, origin) for key, origin in origins.items() if origin}
+    origins, live = origins_of(connection, workspace, copies, live)
     found = []
     for row, preceding in rows:
         key = key_of(row)
-        # A source keeps the name of its time: what was made since then has only taken it.
-        older = frozenset(each for each in live if live[each] <= (row["creation_time"] or 0))
-        parent = parent_of(key, tags.get(key, {}), origins.get(key), preceding, older)
+        origin, created_ms = origins.get(key), row["creation_time"] or 0
+        # What was made since then is not what was copied.
+        older = frozenset(
+            each
+            for each in (previous[key], origin)
+            if each is not None
+            and each in live
+            and live[each].created_ms <= created_ms
+            and each.name in visible
+        )
+        parent = parent_of(key, tags.get(key, {}), origin, preceding, older)
         found.append(
             {
                 "model_version": model_version(row, tags),
@@ -73,19 +83,6 @@ def items(
             }
         )
     return found
-
-
-def _found_under_other_names(
-    connection: Connection, workspace: str, missing: set[VersionKey]
-) -> dict[VersionKey, VersionKey]:
-    """Versions under the names of their models as stored, where those are spelt otherwise."""
-    names = {key.name for key in missing}
-    stored = model_names.stored_names(connection, workspace, names)
-    return {
-        key: VersionKey(stored[key.name], key.version)
-        for key in missing
-        if stored.get(key.name, key.name) != key.name
-    }
 
 
 def ancestors(

@@ -19,6 +19,7 @@ from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
     require_max_results,
 )
+from hokusai_mlflow_plugin.services.rewards.improvements import has_events
 from hokusai_mlflow_plugin.services.tokens import token_summaries
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
@@ -65,12 +66,17 @@ def get_token(
 ) -> Json:
     """One token: the fields of :func:`list_tokens` and its payable ``contributors``.
 
+    One whose versions are all deleted stays as long as the ledger has reward events of it: with no
+    version and no time.
+
     Raises:
         InvalidRequest: The token id is malformed.
-        TokenNotFound: No live version that the asker may read carries it.
+        TokenNotFound: The asker may read no live version that carries it, and no reward event.
     """
     require_token_id(token_id)
     total = token_summaries.token(connection, workspace, token_id, visible)
+    if total is None and has_events(connection, workspace, token_id, visible):
+        total = token_summaries.without_versions(token_id)
     if total is None:
         raise TokenNotFound(token_id)
     token_summaries.add_series(connection, workspace, [total], visible)

@@ -41,6 +41,18 @@ def improvements_by_address(
     return found
 
 
+def has_events(
+    connection: Connection, workspace: str, token_id: str, visible: Visible = EVERYTHING
+) -> bool:
+    """Whether a token has a reward event that the asker may read."""
+    after = 0
+    while rows := ledger_rows.read_events(connection, workspace, after, _BATCH, token_id):
+        if visible.all or _visible(connection, workspace, after, rows, token_id, visible):
+            return True
+        after = rows[-1]["sequence"]
+    return False
+
+
 def is_visible(row: RowMapping, visible: Visible) -> bool:
     """Whether the asker may read both models that an event is about, by the names of today.
 

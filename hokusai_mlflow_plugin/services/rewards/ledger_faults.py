@@ -47,6 +47,7 @@ Code = Literal[
     "state_edited",
     "state_missing",
     "finding_edited",
+    "model_name_edited",
 ]
 """``docs/events.md`` says what each of them means."""
 

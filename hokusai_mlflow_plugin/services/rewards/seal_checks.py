@@ -11,6 +11,7 @@ from hokusai_mlflow_plugin.db.rewards import sealed_rows
 from hokusai_mlflow_plugin.db.schema.tables import (
     deliveries,
     delivery_attempts,
+    model_names,
     paid_runs,
     payee_totals,
     policy_findings,
@@ -25,6 +26,7 @@ _SEALED: tuple[tuple[Code, Table, str], ...] = (
     ("paid_run_edited", paid_runs, "The note that a reward rests on run {run_id}"),
     ("payee_totals_edited", payee_totals, "What {address} earned under {token_id}"),
     ("finding_edited", policy_findings, "The finding on model {name} version {version}"),
+    ("model_name_edited", model_names, "The note of the name {name} that a model gave up"),
     ("state_edited", state, "What the registry's state says under {key}"),
 )
 """Decisions are sealed too; ``decision_checks`` looks at them while it has them."""

@@ -59,6 +59,11 @@ def token(connection: Connection, workspace: str, token_id: str, visible: Visibl
     return found
 
 
+def without_versions(token_id: str) -> Json:
+    """The totals of a token that no live version carries."""
+    return {**_nothing_of(token_id), "last_registered_timestamp": None}
+
+
 def add_series(
     connection: Connection, workspace: str, found: Collection[Json], visible: Visible
 ) -> None:

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from werkzeug.exceptions import HTTPException
 
 from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.services.visibility import stored_name
 from hokusai_mlflow_plugin.web.access import Access, Rule, visible_to_sender, withhold
 from hokusai_mlflow_plugin.web.api import errors
 from hokusai_mlflow_plugin.web.api.contract import OPENAPI_PATH, OPENAPI_RULE, openapi
@@ -22,7 +23,7 @@ from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 NAME = "hokusai"
 _UNAUTHORIZED = 401
 
-Ask = Callable[..., dict[str, Any]]
+Ask = Callable[..., Any]
 """Puts a question to the registry: ``ask(question, **parameters)``."""
 Translate = Callable[[HokusaiError], MlflowException]
 View = Callable[[], Response]
@@ -96,9 +97,12 @@ class _Ruled:
 
 
 def _view(route: Route, server: Server) -> View:
+    def stored(name: str) -> str:
+        return str(server.ask(stored_name, name=name))
+
     def view() -> Response:
         parameters = parse(request, route.parameters).model_dump()
-        visible = visible_to_sender(server.access, route.rule, parameters)
+        visible = visible_to_sender(server.access, route.rule, parameters, stored)
         if route.is_filtered:
             answer = server.ask(route.query, **parameters, visible=visible)
         else:

@@ -78,7 +78,7 @@ ROUTES = (
         tokens.OneToken,
         Rule.READABLE,
         "One token, its series and its contributors.",
-        "No version that the user may read carries this token.",
+        "No version that the user may read carries this token, and no reward event names it.",
     ),
     Route(
         "POST",

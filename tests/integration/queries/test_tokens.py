@@ -10,6 +10,7 @@ from support.registry import METRIC, TOKEN, VALUE, create_version, token_tags
 
 from hokusai_mlflow_plugin.services.queries.tag_validation import validate_tags
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
+from hokusai_mlflow_plugin.services.visibility import Visible
 
 A = "0x" + 40 * "a"
 B = "0x" + 40 * "b"
@@ -132,6 +133,28 @@ def test_unknown_token(store):
             store.ask(get_token, token_id)
         assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
         assert caught.value.get_http_status_code() == 404
+
+
+def test_a_token_that_was_paid_stays(store):
+    """With all versions deleted, and then the model, who was paid is told all the same."""
+    for value in ("0.80", "0.85"):
+        create_version(store, "paid", token_tags(benchmark_value=value, contributor=A))
+    before = store.ask(get_token, "IMG-001")["token"]
+    for version in ("1", "2"):
+        store.delete_model_version("paid", version)
+    for gone in (lambda: None, lambda: store.delete_registered_model("paid")):
+        gone()
+        token = store.ask(get_token, "IMG-001")["token"]
+        assert (token["model_count"], token["version_count"]) == (0, 0)
+        assert token["last_registered_timestamp"] is None
+        assert token["series"] == before["series"]
+        (person,) = token["contributors"]
+        assert person["improvements"] == before["contributors"][0]["improvements"]
+    assert store.ask(list_tokens)["tokens"] == []
+    with pytest.raises(MlflowException, match="IMG-001"):
+        store.ask(get_token, "IMG-001", visible=Visible(lambda _name: False))
+    readable = Visible(lambda name: name == "paid")
+    assert store.ask(get_token, "IMG-001", visible=readable)["token"]["version_count"] == 0
 
 
 def test_malformed_token(store):

@@ -38,14 +38,20 @@ class Series(TypedDict):
 
 
 @exact_fields
-class Token(TypedDict):
+class Totals(TypedDict):
     """A token and its totals."""
 
     token_id: str
     model_count: int
     version_count: int
-    last_registered_timestamp: Milliseconds
     series: list[Series]
+
+
+@exact_fields
+class Token(Totals):
+    """A token that live versions carry."""
+
+    last_registered_timestamp: Milliseconds
 
 
 @exact_fields
@@ -78,9 +84,12 @@ class Contributor(TypedDict):
 
 
 @exact_fields
-class TokenWithContributors(Token):
+class TokenWithContributors(Totals):
     """A token, its totals and its contributors."""
 
+    last_registered_timestamp: Annotated[
+        Milliseconds | None, Field(description="Null where no live version carries it any more.")
+    ]
     contributors: list[Contributor]
 
 
