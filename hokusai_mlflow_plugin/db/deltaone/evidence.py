@@ -35,8 +35,15 @@ class Logged:
 
     value: float
     run_id: str
-    """The run that it rests on; the logged model's own id where it came from no run."""
+    """The run that made it; the logged model's own id where that came from no run."""
     experiment_id: int
+    logged_by: str
+    """The run that logged it: of a logged model that may be another one."""
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """Every run without which it would not be there, in order."""
+        return tuple(sorted({self.run_id, self.logged_by}))
 
 
 def logged_values(connection: Connection, sought: Sought) -> Sequence[Logged]:
@@ -71,14 +78,14 @@ def _of_run(connection: Connection, sought: Sought) -> Sequence[Logged]:
     # accuracy.
     rows = [row for row in connection.execute(query) if row.key in sought.names]
     rows.sort(key=lambda row: sought.names.index(row.key))
-    return [Logged(row.value, row.run_uuid, row.experiment_id) for row in rows]
+    return [Logged(row.value, row.run_uuid, row.experiment_id, row.run_uuid) for row in rows]
 
 
 def _of_model(connection: Connection, sought: Sought) -> Sequence[Logged]:
     metric, model = logged_model_metrics.c, logged_models.c
     run_id = func.coalesce(model.source_run_id, model.model_id)
     query = (
-        select(metric.metric_name, metric.metric_value, run_id, model.experiment_id)
+        select(metric.metric_name, metric.metric_value, run_id, model.experiment_id, metric.run_id)
         .select_from(
             logged_model_metrics.join(logged_models, model.model_id == metric.model_id).join(
                 experiments, experiments.c.experiment_id == model.experiment_id
@@ -96,8 +103,8 @@ def _of_model(connection: Connection, sought: Sought) -> Sequence[Logged]:
         .limit(_MAX_MODEL_METRICS)
     )
     return [
-        Logged(value, run, experiment_id)
-        for name, value, run, experiment_id in connection.execute(query)
+        Logged(value, run, experiment_id, logged_by)
+        for name, value, run, experiment_id, logged_by in connection.execute(query)
         if name in sought.names and value == value  # noqa: PLR0124  # NaN of PostgreSQL
     ]
 

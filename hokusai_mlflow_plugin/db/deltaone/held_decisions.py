@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.schema.tables import decisions, reward_events
@@ -17,32 +17,47 @@ from hokusai_mlflow_plugin.domain.delta import Outcome
 
 
 def held_decision(connection: Connection, version: Version) -> Mapping[str, Any] | None:
-    """The decision that a DeltaOne is, or was measured against; its own comes first.
+    """The decision that was in force on a version when a DeltaOne came to rest on it, if one did.
+
+    Not the one that was measured against: a head stays with the value that an amendment took away
+    before the lock, and what is locked is what the tags said then.
 
     Only one of the version's workspace: of a version that was moved, nothing can come back.
     """
+    is_of_version = and_(
+        decisions.c.workspace == version.id.workspace,
+        decisions.c.name == version.id.name,
+        decisions.c.version == version.id.version,
+        decisions.c.creation_time == version.creation_time_ms,
+    )
     above = decisions.alias()
-    is_measured = exists().where(
-        above.c.workspace == decisions.c.workspace,
-        above.c.baseline_decision_id == decisions.c.decision_id,
-        above.c.outcome == Outcome.ACHIEVED.value,
+    query = (
+        select(func.min(above.c.decided_time))
+        .select_from(
+            decisions.join(
+                above,
+                and_(
+                    above.c.workspace == decisions.c.workspace,
+                    above.c.baseline_decision_id == decisions.c.decision_id,
+                ),
+            )
+        )
+        .where(is_of_version, above.c.outcome == Outcome.ACHIEVED.value)
     )
     is_achieved = decisions.c.outcome == Outcome.ACHIEVED.value
-    query = (
-        select(decisions)
-        .where(
-            and_(
-                decisions.c.workspace == version.id.workspace,
-                decisions.c.name == version.id.name,
-                decisions.c.version == version.id.version,
-                decisions.c.creation_time == version.creation_time_ms,
-            ),
-            or_(is_achieved, is_measured),
+    is_held: ColumnElement[bool] = is_achieved
+    if (locked_time := connection.scalar(query)) is not None:
+        was_in_force = or_(
+            decisions.c.supersedes.is_(None), decisions.c.supersedes != decisions.c.decision_id
         )
-        .order_by(is_achieved.desc(), decisions.c.decided_time)
+        is_held = or_(is_achieved, and_(was_in_force, decisions.c.decided_time <= locked_time))
+    held = (
+        select(decisions)
+        .where(is_of_version, is_held)
+        .order_by(is_achieved.desc(), decisions.c.decided_time.desc())
         .limit(1)
     )
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(held).mappings().one_or_none()
     return None if row is None else dict(row)
 
 

@@ -111,6 +111,7 @@ logged_model_metrics = Table(
     Column("metric_name", String(500), primary_key=True),
     Column("metric_timestamp_ms", BigInteger, primary_key=True),
     Column("metric_step", BigInteger, primary_key=True),
+    Column("run_id", String(32), primary_key=True),
     Column("metric_value", Double),
 )
 

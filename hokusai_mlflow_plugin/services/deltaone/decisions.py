@@ -135,15 +135,22 @@ def _verdict(candidate: Candidate, head: SeriesHead | None, unpaid: str | None) 
 def _take_run(
     connection: Connection, series: SeriesId, finding: Finding, decision_id: str
 ) -> Finding:
-    """Have the reward rest on its run; another decision may have been faster (R14).
+    """Have the reward rest on its runs; another decision may have been faster (R14).
 
-    The head cannot be lost any more, so a run that is taken here backs this decision.
+    The head cannot be lost any more, so a run that is taken here backs this decision. Of a logged
+    model there are two: the one that made it, and the one that evaluated it. Else one run could
+    log its value for any number of models, and back a reward for each.
     """
     if finding.evidence is not Evidence.RUN_BACKED or finding.logged is None:
         return finding
-    if paid_runs.take(connection, finding.logged.run_id, series.workspace, decision_id):
-        return finding
-    return replace(finding, evidence=Evidence.REUSED)
+    taken: list[str] = []
+    for run_id in finding.logged.rests_on:
+        if not paid_runs.take(connection, run_id, series.workspace, decision_id):
+            for each in taken:
+                paid_runs.give_back(connection, each, decision_id)
+            return replace(finding, evidence=Evidence.REUSED)
+        taken.append(run_id)
+    return finding
 
 
 def _begin_with_past(

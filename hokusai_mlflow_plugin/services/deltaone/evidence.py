@@ -48,9 +48,10 @@ def find_evidence(
     equal = [logged for logged in found if Decimal(repr(logged.value)) == claimed]
     if not equal:
         return Finding(Evidence.MISMATCH, found[0])
-    paid = paid_runs.paid_among(connection, {logged.run_id for logged in equal})
+    rests_on = {run_id for logged in equal for run_id in logged.rests_on}
+    paid = paid_runs.paid_among(connection, rests_on)
     for logged in equal:
-        if logged.run_id not in paid:
+        if paid.isdisjoint(logged.rests_on):
             return Finding(Evidence.RUN_BACKED, logged)
     return Finding(Evidence.REUSED, equal[0])
 

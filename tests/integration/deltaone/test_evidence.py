@@ -316,6 +316,25 @@ def test_the_logged_model(registry, logged, tracking_uri, monkeypatch):
     assert_sound(store)
 
 
+def test_one_run_evaluates_many_models(registry, logged, tracking_uri, monkeypatch):
+    """R14: a run backs one reward, also where it logged its value for models of no run."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)  # where MLflow looks the models up
+    client = MlflowClient(tracking_uri=tracking_uri)
+    run_id = logged(accuracy=0.87)
+    experiment = client.get_run(run_id).info.experiment_id
+    store = registry()
+    names = ["a", "b", "c"]
+    for name in names:
+        model_id = client.create_logged_model(experiment).model_id
+        client.log_metric(run_id, "accuracy", 0.87, model_id=model_id)
+        of_token = {TOKEN: f"IMG-{name.upper()}"}
+        create_version(store, f"{name}-0", token_tags(**{VALUE: "0.5"}, **of_token))
+        how = {"run_id": run_id} if name == "c" else {"source": f"models:/{model_id}"}
+        create_version(store, name, token_tags(**{VALUE: "0.87"}, **of_token), **how)
+    assert evidence_of(store, *names) == ["run_backed", "reused", "reused"]
+    assert_sound(store)
+
+
 @pytest.mark.parametrize("required", ["true", "false"])
 def test_two_series_race_for_one_run(registry, logged, required):
     """Of two rewards at once that rest on one run, one does; the other is reused, or refused."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 from sqlalchemy import event, text
+from support.index import assert_index_is_truth
 from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decision, detect, events, outcome, outcomes, paid
@@ -142,6 +143,24 @@ def test_an_amended_baseline_leaves_its_head_behind(store):
         "version": "1",
         "value": "0.85",
     }
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("key", [TOKEN, METRIC, VALUE])
+def test_what_was_amended_before_the_lock_does_not_come_back(store, key):
+    """R10: the lock holds what the tags said when it came, not what was measured against."""
+    first = {**token_tags(), VALUE: "0.5"}
+    create_version(store, "a", first)
+    amended = {**first, key: {TOKEN: "OTHER-1", METRIC: "recall", VALUE: "0.4"}[key]}
+    set_tag(store, "a", 1, key, amended[key])
+    create_version(store, "b", {**first, VALUE: "0.6"})
+    assert paid(store) == [("b", "1", "10")]
+    back = {**first, METRIC: "accuracy_score"}
+    for each in (TOKEN, METRIC, VALUE):
+        if back[each] != amended[each]:
+            with locked(store, each):
+                set_tag(store, "a", 1, each, back[each])
+    assert_index_is_truth(store)
     assert_sound(store)
 
 

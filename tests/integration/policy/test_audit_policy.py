@@ -212,6 +212,21 @@ def test_what_was_measured_against_comes_back(audited, store_factory):
     assert_index_is_truth(store)
 
 
+def test_an_amended_baseline_comes_back_as_amended(audited, store_factory):
+    """What comes back is what the tags said when the lock came, not what they said before (R5)."""
+    create_version(audited, "m", token_tags())
+    set_tag(audited, "m", 1, VALUE, "0.8")
+    create_version(audited, "m", REWARDED)
+    set_tag(audited, "m", 1, VALUE, "0.1")
+    store = store_factory()
+    with pytest.raises(ValueError, match="a DeltaOne rests on this version"):
+        set_tag(store, "m", 1, VALUE, token_tags()[VALUE])
+    set_tag(store, "m", 1, VALUE, "0.8")
+    assert tokenised(store) == [("m", "1"), ("m", "2")]
+    assert store.ask(deltaone.detect, "m", 1)["decision"]["outcome"] == "regressed"
+    assert_index_is_truth(store)
+
+
 MODEL_WRITES = {
     "another token": lambda store: set_model_tag(store, "m", TOKEN, "OTHER-1"),
     "a malformed token": lambda store: set_model_tag(store, "m", TOKEN, "bad"),
