@@ -93,7 +93,7 @@ class ModelRegistry:
 
         Returns:
             The registered model, with ``version``, ``model_version``, ``token_id`` and
-            ``warnings``: what was let pass and is likely a mistake (R15). Each of them is issued as
+            ``warnings``: what was let pass and is likely a mistake. Each of them is issued as
             a ``HokusaiWarning`` too, before anything is written.
 
         Raises:

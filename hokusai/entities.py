@@ -60,7 +60,7 @@ class TokenizedModel(RegisteredModel):
 
     @property
     def warnings(self) -> tuple[TagWarning, ...]:
-        """What is likely a mistake in its tags: ``key``, ``code`` and ``message`` of each (R15)."""
+        """What is likely a mistake in its tags: ``key``, ``code`` and ``message`` of each."""
         return self._warnings
 
     @classmethod

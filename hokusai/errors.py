@@ -1,6 +1,6 @@
 """What the client raises, and the translation of what MLflow and the rules raise.
 
-Source: R6.
+Source: R6 and R15.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class NotTokenised(HokusaiError, MlflowException, LookupError):
 
 
 class HokusaiWarning(UserWarning):
-    """A registration that is let pass, and is likely a mistake (R15)."""
+    """A registration that is let pass, and is likely a mistake."""
 
     def __init__(self, warning: TagWarning) -> None:
         super().__init__(warning.message)

@@ -148,6 +148,10 @@ def test_database_by_environment(database_uri):
     assert "needs" in run("db", "current", environ={backend: database_uri}).output
     environ = {registry: f"hokusai+{database_uri}", backend: "sqlite:///missing.db"}
     assert run("db", "check", environ=environ).status == 0
-    assert "missing.db" in failed(run("db", "check", environ={backend: "sqlite:///missing.db"}))
+    missing = run("db", "check", environ={backend: "sqlite:///missing.db"})
+    assert missing.errors.splitlines() == [
+        f"Asking sqlite:///missing.db ({backend}).",
+        "Error: There is no SQLite database missing.db.",
+    ]
     assert run("db", "check", database_uri, environ={registry: "nonsense"}).status == 0
     assert registry in failed(run("db", "check"), 2)

@@ -124,7 +124,7 @@ def test_once(earned, dispatch):
     run_sql(earned, AWAY)
     assert failed(dispatch("--once")).startswith("The database cannot be used: ")
     run_sql(earned, BACK)
-    assert dispatch("--once").output == "1 attempts made.\n"
+    assert dispatch("--once").output == "1 attempt made.\n"
 
 
 @pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
@@ -140,7 +140,7 @@ def test_an_answer_with_odd_headers(earned, dispatch, caplog):
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
         answered = pool.submit(answer)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/s3cret?key=s3cret"
-        assert dispatch("--once", url=url).output == "1 attempts made.\n"
+        assert dispatch("--once", url=url).output == "1 attempt made.\n"
         answered.result()
     assert "s3cret" not in caplog.text
 
@@ -156,7 +156,7 @@ def test_a_receiver_that_is_gone(earned, dispatch, receiver, database_uri):
     assert "answered 410 Gone" in listed.errors
     assert "pending (1)" in listed.output
     run_sql(earned, "UPDATE hokusai_reward_deliveries SET next_attempt_time = 0")
-    assert dispatch("--once", "--resume").output == "1 attempts made.\n"
+    assert dispatch("--once", "--resume").output == "1 attempt made.\n"
     assert "410" not in run("rewards", "list", database_uri).errors
 
 

@@ -208,7 +208,8 @@ def test_standard_metrics(session: Session) -> None:
     metrics = session.names["1. Consistent Metric Names"]["STANDARD_METRICS"]
 
     for metric in (name for names in metrics.values() for name in names):
-        assert registry.validate_hokusai_tags(tokens("TEST-001", metric, "0.5"))
+        value = "25.3" if metric == "perplexity" else "0.5"  # no perplexity is below 1
+        assert registry.validate_hokusai_tags(tokens("TEST-001", metric, value))
 
 
 def test_comprehensive_tagging(session: Session) -> None:

@@ -62,6 +62,9 @@ class PreparedProcess:
         # Not sooner: a signal handler may ask again while ``wait`` listens.
         self._connection.close()
 
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)

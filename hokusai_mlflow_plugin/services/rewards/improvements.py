@@ -45,12 +45,8 @@ def has_events(
     connection: Connection, workspace: str, token_id: str, visible: Visible = EVERYTHING
 ) -> bool:
     """Whether a token has a reward event that the asker may read."""
-    after = 0
-    while rows := ledger_rows.read_events(connection, workspace, after, _BATCH, token_id):
-        if visible.all or _visible(connection, workspace, after, rows, token_id, visible):
-            return True
-        after = rows[-1]["sequence"]
-    return False
+    pairs = ledger_rows.read_models_of_token(connection, workspace, token_id)
+    return any(visible.all or is_visible(pair, visible) for pair in pairs)
 
 
 def is_visible(row: RowMapping, visible: Visible) -> bool:

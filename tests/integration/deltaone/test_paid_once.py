@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.workspace_context import WorkspaceContext
-from sqlalchemy import text
 from support.index import assert_index_is_truth
 from support.refusals import refused
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decided_rows, decision, events, outcome, outcomes, paid
 
+from hokusai_mlflow_plugin.db.schema.tables import state
+from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
 from hokusai_mlflow_plugin.services.index import backfill
 
@@ -259,7 +260,8 @@ def test_joined_at_the_upgrade(earlier, store_factory):
     """The migration has the next start join them, and note the runs of earlier rewards."""
     register(earlier, "0.80", "0.90", **{METRIC: "accuracy_score", **UP})
     with earlier.engine.begin() as connection:
-        connection.execute(text("UPDATE hokusai_state SET value = 'pending'"))
+        pending = sealed(state, {"key": "backfill", "value": "pending"})
+        connection.execute(state.update().where(state.c.key == "backfill").values(pending))
     store = store_factory()
     register(store, "0.90", name="next")
     assert (outcome(store, "next"), len(paid(store))) == ("below_threshold", 1)

@@ -49,7 +49,7 @@ def test_metrics_that_differ_by_case(store):
 
 def test_series_that_differ_by_case(store):
     """Values of two such metrics are never compared with each other."""
-    for metric, value in (("accuracy", "0.5"), ("Accuracy", "0.9"), ("accuracy", "0.6")):
+    for metric, value in (("uplift", "0.5"), ("Uplift", "0.9"), ("uplift", "0.6")):
         tags = token_tags(**{METRIC: metric, VALUE: value}, benchmark_direction="maximize")
         create_version(store, tags=tags)
     items = store.ask(get_lineage, "model")["lineage"]
