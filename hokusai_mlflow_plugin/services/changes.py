@@ -29,6 +29,8 @@ class Changes:
     """
     added: dict[VersionId, set[str]] = field(default_factory=dict)
     """Those of the keys that the version did not have before."""
+    removed: dict[VersionId, dict[str, str]] = field(default_factory=dict)
+    """Those of its tags that were deleted, as they were."""
     deleted: set[VersionId] = field(default_factory=set)
     staged: set[VersionId] = field(default_factory=set)
     """Live versions that were given a stage."""

@@ -96,16 +96,15 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
     for created in changes.created:
         _write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
-        _write_tags(connection, judge, key, changes.retagged[key], changes.added.get(key, set()))
+        _write_tags(connection, judge, key, changes)
 
 
 def _give_up_name(connection: Connection, model: ModelId, new_name: str | None) -> None:
     past_names.give_up(connection, model, new_name, time.time_ns() // 1_000_000)
 
 
-def _write_tags(
-    connection: Connection, judge: Judge, key: VersionId, written: set[str], added: set[str]
-) -> None:
+def _write_tags(connection: Connection, judge: Judge, key: VersionId, changes: Changes) -> None:
+    written, added = changes.retagged[key], changes.added.get(key, set())
     version = live_versions.read_version(connection, key)
     if version is None:
         return
@@ -114,10 +113,31 @@ def _write_tags(
     write = Write(
         tags,
         written,
-        was_tokenised=version.indexed is not None,
+        was_tokenised=version.indexed is not None
+        or _was_tokenised(connection, judge, version, tags, changes.removed.get(key, {})),
         was_complete=before.issuperset(REQUIRED_TAGS),
     )
     _write_version(connection, judge, version, write)
+
+
+def _was_tokenised(
+    connection: Connection,
+    judge: Judge,
+    version: Version,
+    tags: Mapping[str, str],
+    removed: Mapping[str, str],
+) -> bool:
+    """Whether a version that is not indexed was tokenised until a required tag was deleted.
+
+    One that was written past the plugin is. Were it let go, the tag could be set again as if the
+    set were complete for the first time, and what is to earn nothing would be paid (R9).
+    """
+    before = {**tags, **removed}
+    if removed.keys().isdisjoint(REQUIRED_TAGS) or not is_ruled(before):
+        return False
+    catalogue = judge.settings.catalogue
+    surroundings = _surroundings(connection, catalogue, version, before)
+    return token_tags(before, Context(surroundings.model_token, catalogue)) is not None
 
 
 def _write_version(connection: Connection, judge: Judge, version: Version, write: Write) -> None:

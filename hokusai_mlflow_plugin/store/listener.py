@@ -105,6 +105,7 @@ def _changes(session: HokusaiSession) -> Changes:
             _add_tag_write(changes, created, row)
     for row in session.deleted:
         _add_tag_write(changes, created, row)
+        _add_removed_tag(changes, row)
         if isinstance(row, SqlRegisteredModel):
             changes.deleted_models.add(ModelId(row.workspace, row.name))
         elif isinstance(row, SqlModelVersion):
@@ -126,6 +127,11 @@ def _add_tag_write(
     elif isinstance(row, SqlRegisteredModelTag) and (keys := _watched(row, RULED_MODEL_TAGS)):
         model = ModelId(_workspace(row), row.name)
         changes.retagged_models.setdefault(model, set()).update(keys)
+
+
+def _add_removed_tag(changes: Changes, row: Any) -> None:
+    if isinstance(row, SqlModelVersionTag) and row.key in RULED_TAGS:
+        changes.removed.setdefault(_version_id(row), {})[row.key] = row.value or ""
 
 
 def _watched(row: Any, ruled: frozenset[str]) -> set[str]:
@@ -169,6 +175,7 @@ def _without_deleted(changes: Changes) -> Changes:
         }
         changes.deleted = {key for key in changes.deleted if key.model not in gone}
         changes.retagged = {k: v for k, v in changes.retagged.items() if k.model not in gone}
+        changes.removed = {k: v for k, v in changes.removed.items() if k.model not in gone}
         for model in gone:
             changes.retagged_models.pop(model, None)
         changes.reduced_models -= gone

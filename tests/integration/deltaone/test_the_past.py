@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import text
 from support.index import assert_index_is_truth
-from support.registry import METRIC, VALUE, create_model, create_version, set_tag, token_tags
+from support.registry import METRIC, TOKEN, VALUE, create_model, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decision, outcome, outcomes, paid
 
 from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
@@ -91,6 +91,20 @@ def test_stock_server_for_a_while(stock, store):
     set_tag(store, "model", 4, VALUE, "0.99")
     assert outcome(store, version=4) == "baseline"
     assert paid(store) == [("model", "7", "5")]
+    assert_index_is_truth(store)
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("key", [TOKEN, METRIC, VALUE])
+def test_tags_written_past_the_plugin_are_not_taken_away(stock, store, key):
+    """R5: such a version is tokenised; a tag deleted and set again would be paid for (R9)."""
+    register(store, "0.5")
+    register(stock, "0.9")
+    with pytest.raises(ValueError, match="cannot be deleted"):
+        store.delete_model_version_tag("model", "2", key)
+    set_tag(store, "model", 2, DIRECTION, "maximize")
+    assert outcome(store, version=2) == "baseline"
+    assert paid(store) == []
     assert_index_is_truth(store)
     assert_sound(store)
 
