@@ -19,7 +19,6 @@ from hokusai_mlflow_plugin.domain.delta import SETS_HEAD, Outcome
 class PastDecisions:
     """What every decision on a version comes to, those of workspaces it was moved from included."""
 
-    any: bool = False
     elsewhere: bool = False
     """Whether one was taken in another workspace."""
     achieved: bool = False
@@ -63,7 +62,6 @@ _IS_MEASURED_AGAINST = exists().where(
     _over.c.outcome == _ACHIEVED,
 )
 _ON_RECORD = select(
-    _exists(),
     _exists(decisions.c.workspace != bindparam("own_workspace")),
     _exists(decisions.c.outcome == _ACHIEVED),
     # Only what set a head can be measured against: few rows of many.
