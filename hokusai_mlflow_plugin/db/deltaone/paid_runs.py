@@ -24,3 +24,12 @@ def take(connection: Connection, run_id: str, workspace: str, decision_id: str) 
     """
     row = {"run_id": run_id, "workspace": workspace, "decision_id": decision_id}
     return insert_if_absent(connection, paid_runs, sealed(paid_runs, row))
+
+
+def give_back(connection: Connection, run_id: str, decision_id: str) -> None:
+    """Undo :func:`take` of this transaction."""
+    connection.execute(
+        paid_runs.delete().where(
+            paid_runs.c.run_id == run_id, paid_runs.c.decision_id == decision_id
+        )
+    )
