@@ -21,7 +21,7 @@ from hokusai_mlflow_plugin.metrics_file import read_metrics_file
 PREFIX = "HOKUSAI_"
 TEST_PREFIX = "HOKUSAI_TEST_"
 # Kubernetes sets these in every pod of a namespace that has a Service whose name is `hokusai`, or
-# begins so: HOKUSAI_PORT=tcp://10.0.0.7:5000, HOKUSAI_MLFLOW_SERVICE_HOST, …
+# begins so: …_PORT=tcp://10.0.0.7:5000, …_MLFLOW_SERVICE_HOST and the like.
 _OF_A_SERVICE = re.compile(
     PREFIX
     + r"([A-Z0-9_]+_)?"

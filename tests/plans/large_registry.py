@@ -34,6 +34,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
 from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
     deliveries,
+    payee_totals,
     policy_findings,
     reward_events,
     series,
@@ -187,6 +188,15 @@ def _fill_rewards(connection: Connection) -> None:
         "replayed_after": literal(0),
     }
     _insert(connection, deliveries, list(delivery), select(*delivery.values()))
+    total = {
+        "workspace": own.workspace,
+        "token_id": own.token_id,
+        "benchmark_metric": own.benchmark_metric,
+        "address": func.substr(own.name, 1, 42),
+        "deltaone_count": literal(1),
+        "improvement_pp": literal("1"),
+    }
+    _insert(connection, payee_totals, list(total), select(*total.values()).where(own.version == 2))
 
 
 def _fill_findings(connection: Connection) -> None:

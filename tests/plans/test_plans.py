@@ -80,6 +80,7 @@ INDEXED: Mapping[str, Call] = {
     ),
     "ix_hokusai_decisions_outcome": lambda c: past_decisions.past_decisions(c, AS_FOUND),
     "ix_hokusai_decisions_baseline": lambda c: past_decisions.past_decisions(c, AS_FOUND),
+    "ix_hokusai_series_token": lambda c: series_heads.lock_everywhere(c, SERIES),
     "uq_hokusai_reward_events_event_id": lambda c: delivery_queue.replay(
         c, WORKSPACE, f"event-{COMPLETE}", 0
     ),
@@ -109,7 +110,7 @@ WRITES: Mapping[str, Call] = {
         c, SERIES, FIRST_DECISION, "1", "d", earned=False
     ),
     "locking tags": lambda c: past_decisions.past_decisions(c, AS_FOUND),
-    "beginning a series": lambda c: past_values.read_undecided(c, SERIES),
+    "beginning a series": lambda c: past_values.read_live(c, SERIES),
     "claiming a delivery": lambda c: delivery_queue.claim_next(
         c, 2_000_000_000_000, 2_000_000_060_000
     ),

@@ -61,7 +61,7 @@ def test_only_the_best_value_has_a_decision(old_store, store):
     decisions = [item["decision"] for item in store.ask(get_lineage, "a")["lineage"]]
     assert decisions[0] is None
     assert decisions[1]["outcome"] == "baseline"
-    assert "before the plugin" in decisions[1]["reason"]
+    assert "was there when the series began" in decisions[1]["reason"]
 
 
 def test_a_metric_without_direction_gets_no_head(old_store, store):
