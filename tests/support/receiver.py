@@ -14,7 +14,7 @@ from typing import Any
 from standardwebhooks import Webhook, WebhookVerificationError
 
 SECRET = "whsec_" + 43 * "A" + "="
-OTHER_SECRET = "whsec_" + 43 * "B" + "="
+OTHER_SECRET = "whsec_" + 42 * "B" + "E="
 REDIRECTED = "/elsewhere"
 
 Answer = int | str | tuple[int, str]

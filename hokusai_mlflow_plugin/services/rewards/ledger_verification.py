@@ -73,7 +73,7 @@ def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFaul
         found = [*event_faults(row, version), *delivery_faults(row)]
         for code, message in found:
             yield _of_event(workspace, row, code, message)
-        is_clean = is_clean and not found
+        is_clean = is_clean and not found and row["sequence"] == sequence + 1
         if is_clean and row["sequence"] <= totalled:
             add(sums, [row])
         sequence, previous = max(sequence, row["sequence"]), row["hash"]
@@ -81,7 +81,7 @@ def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFaul
     if sequence == end and previous != end_hash:
         message = f"The ledger ends with hash {end_hash}, its last event has {previous}."
         yield LedgerFault(workspace, end, "end_differs", message)
-    if is_clean:  # else they are the sum of what is not there any more
+    if is_clean and sequence == end:  # else they are the sum of what is not there any more
         yield from _totals_faults(workspace, kept, sums, totalled <= last)
 
 

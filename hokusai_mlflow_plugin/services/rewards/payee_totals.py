@@ -28,7 +28,9 @@ NOTHING: Total = (0, Decimal(0))
 def add(sums: dict[Key, Total], rows: Iterable[RowMapping]) -> None:
     """Add what events, from their rows, say of payable contributors to sums."""
     for row in rows:
-        with suppress(ValueError, TypeError, LookupError):  # edited: 'rewards verify' names it
+        with suppress(
+            ValueError, TypeError, LookupError, ArithmeticError
+        ):  # edited: 'rewards verify' names it
             _add(sums, ledger_rows.event_of(row))
 
 
@@ -90,8 +92,10 @@ def _add(sums: dict[Key, Total], event: Mapping[str, Any]) -> None:
 
 
 def of_row(row: RowMapping) -> Total:
-    """A total as its row has it."""
-    return row["deltaone_count"], Decimal(row["improvement_pp"])
+    """A total as its row has it; nothing where that was edited to what is no number."""
+    with suppress(ArithmeticError):
+        return row["deltaone_count"], Decimal(row["improvement_pp"])
+    return NOTHING
 
 
 def _key(row: RowMapping) -> Key:

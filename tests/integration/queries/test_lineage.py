@@ -249,7 +249,7 @@ def test_model_without_tokenised_versions(store):
     assert lineage(store) == {"lineage": []}
 
 
-@pytest.mark.parametrize("name", ["nobody", "", "model ", "mo%", "model/1"])
+@pytest.mark.parametrize("name", ["nobody", "", " model", "mo%", "model/1"])
 def test_unknown_model(store, name):
     """A model that is not there is not found."""
     create_version(store)

@@ -739,16 +739,6 @@ def test_settings():
     assert SECRET not in repr(settings)
 
 
-@pytest.mark.parametrize("padding", ["", "="])
-def test_secrets_without_padding(store, receiver, dispatcher_factory, padding):
-    """A secret is taken with or without the padding of its base64, and signs the same."""
-    secret = SECRET.rstrip("=") + padding
-    (taken,) = read_settings({SECRETS: secret}).webhook_secrets
-    earn(store)
-    dispatcher_factory((taken,)).deliver_due()
-    assert receiver.heard[0].event is not None
-
-
 def test_the_body_is_canonical(store, receiver, dispatcher):
     """The body is the event's canonical JSON: hashed without its hash it gives that hash."""
     earn(store)
