@@ -40,6 +40,9 @@ on_sqlite = pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
 INVISIBLE: frozenset[tuple[str, str]] = frozenset()
 """Columns, by table and name, whose change is nobody's concern."""
 
+UNMISSED = ("hokusai_policy_findings", "hokusai_model_names")
+"""Rows that repeat what the tags show, or that only tell where a copy came from."""
+
 
 def dispatcher(store: Any, url: str) -> Dispatcher:
     session = webhook_session(url, allow_private=True)
@@ -143,7 +146,10 @@ def test_every_row_of_every_table(registry: Any) -> None:
             seen = is_seen(registry)
             with registry.engine.begin() as connection:
                 connection.execute(table.insert(), row)
-            assert seen or table.name in ("hokusai_policy_findings", "hokusai_model_names"), row
+            # The next start of a server puts the catalogue's row back.
+            is_renewed = table.name == state.name and row["key"] == "catalogue"
+            unmissed = is_renewed or table.name in UNMISSED
+            assert seen or unmissed, row
 
 
 def test_all_emptied(registry: Any) -> None:
