@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone import held_decisions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
-from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_TAGS, contributors_of
+from hokusai_mlflow_plugin.domain.contributors import contributors_of
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, REQUIRED_TAGS
+from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
 from hokusai_mlflow_plugin.domain.tags import Write
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.domain.values import (
@@ -25,9 +25,7 @@ from hokusai_mlflow_plugin.domain.values import (
     parse_benchmark_value,
     stored_value,
 )
-
-_DECISIVE = frozenset((*REQUIRED_TAGS, DIRECTION_TAG))
-_PAYEES = frozenset(CONTRIBUTOR_TAGS)
+from hokusai_mlflow_plugin.services.deltaone.tag_locks import DECISIVE_TAGS, PAYEE_TAGS
 
 
 class Held:
@@ -55,7 +53,7 @@ class Held:
         paid = held_decisions.paid_contributors(connection, decision)
         written = [(each.text, each.weight) for each in contributors_of(tags)]
         same_payees = paid is None or written == [(p["contributor"], p["weight"]) for p in paid]
-        self._same |= dict.fromkeys(_PAYEES, same_payees)
+        self._same |= dict.fromkeys(PAYEE_TAGS, same_payees)
 
     def holds(self, key: str) -> bool:
         """Whether a tag is what the lock holds; any other tag is."""
@@ -87,5 +85,5 @@ def held(
     if version.indexed is not None and version.indexed.decision_id == decision["decision_id"]:
         return None
     found = Held(connection, decision, write, catalogue)
-    locked = (_DECISIVE | _PAYEES) & set(write.written)
+    locked = (DECISIVE_TAGS | PAYEE_TAGS) & set(write.written)
     return found if all(found.holds(key) for key in locked) else None

@@ -19,8 +19,8 @@ from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, REQUIRED_TAGS
 from hokusai_mlflow_plugin.domain.tags import Write
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
-_DECISIVE_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG))
-_PAYEE_TAGS = frozenset(CONTRIBUTOR_TAGS)
+DECISIVE_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG))
+PAYEE_TAGS = frozenset(CONTRIBUTOR_TAGS)
 
 
 def unlocked_history(
@@ -36,7 +36,7 @@ def unlocked_history(
     Raises:
         TagsLocked: A reward rests on a tag that is written.
     """
-    decisive, payee = _DECISIVE_TAGS & set(write.written), _PAYEE_TAGS & set(write.written)
+    decisive, payee = DECISIVE_TAGS & set(write.written), PAYEE_TAGS & set(write.written)
     if not decisive | payee:
         return PastDecisions()
     if decisive and version.indexed is not None:
