@@ -11,7 +11,7 @@ from seed import seed
 from sqlalchemy import create_engine, make_url, text
 
 from hokusai_mlflow_plugin.db.index import take_over
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.deltaone import past_heads
 from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.store.registry_store import build_store

@@ -36,9 +36,9 @@ from pydantic import (
     model_validator,
 )
 
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.domain.metric_catalogue import (
-    BUILT_IN,
     DEFAULT_THRESHOLD,
     Catalogue,
     Direction,

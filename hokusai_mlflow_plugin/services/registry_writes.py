@@ -8,50 +8,22 @@ to R7, R10).
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.deltaone import series_heads
-from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecisions
-from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead, Surroundings
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions, past_names
-from hokusai_mlflow_plugin.db.index.live_versions import Version
-from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
+from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.domain.errors import (
     ConcurrentWrite,
-    TagsLocked,
-    TagsRefused,
-    Violation,
 )
-from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
-from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, REQUIRED_TAGS
 from hokusai_mlflow_plugin.domain.tags import (
-    RULED_MODEL_TAGS,
-    RULED_TAGS,
-    Context,
-    TokenTags,
     Write,
-    check_write,
-    is_prompt,
-    is_ruled,
-    token_tags,
 )
-from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, check_token_id, shown
-from hokusai_mlflow_plugin.services import tag_spelling
 from hokusai_mlflow_plugin.services.changes import Changes
-from hokusai_mlflow_plugin.services.deltaone import past_heads, restoring, tag_locks, unpaid
-from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
-from hokusai_mlflow_plugin.services.index import maintenance
-from hokusai_mlflow_plugin.services.policy import findings
-from hokusai_mlflow_plugin.services.rewards import ledger
-from hokusai_mlflow_plugin.settings import Policy, Settings
-
-_SHOWN_VERSIONS = 5
+from hokusai_mlflow_plugin.services.model_writes import follow_model, write_model
+from hokusai_mlflow_plugin.services.version_writes import version_subject, write_tags, write_version
 
 
 def lock(connection: Connection, changes: Changes) -> None:
@@ -67,7 +39,7 @@ def lock(connection: Connection, changes: Changes) -> None:
     live_versions.lock_models(connection, changes.locked)
     for key in sorted(changes.staged):
         if live_versions.read_version(connection, key) is None:
-            raise ConcurrentWrite(f"{_subject(key)} has just been deleted.")
+            raise ConcurrentWrite(f"{version_subject(key)} has just been deleted.")
 
 
 def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
@@ -90,241 +62,14 @@ def apply(connection: Connection, judge: Judge, changes: Changes) -> None:
     for key in sorted(changes.deleted):
         index_rows.remove(connection, key)
     for model in sorted(changes.retagged_models):
-        _write_model(connection, judge, model, changes.retagged_models[model])
+        write_model(connection, judge, model, changes.retagged_models[model])
         if model not in changes.created_models:
-            _follow_model(connection, judge.settings, model)
+            follow_model(connection, judge.settings, model)
     for created in changes.created:
-        _write_version(connection, judge, created.version, Write(created.tags, created=True))
+        write_version(connection, judge, created.version, Write(created.tags, created=True))
     for key in sorted(changes.retagged):
-        _write_tags(connection, judge, key, changes)
+        write_tags(connection, judge, key, changes)
 
 
 def _give_up_name(connection: Connection, model: ModelId, new_name: str | None) -> None:
     past_names.give_up(connection, model, new_name, time.time_ns() // 1_000_000)
-
-
-def _write_tags(connection: Connection, judge: Judge, key: VersionId, changes: Changes) -> None:
-    written, added = changes.retagged[key], changes.added.get(key, set())
-    version = live_versions.read_version(connection, key)
-    if version is None:
-        return
-    tags = live_versions.read_tags(connection, version.id, RULED_TAGS)
-    before = (tags.keys() | written) - added
-    write = Write(
-        tags,
-        written,
-        was_tokenised=version.indexed is not None
-        or _was_tokenised(connection, judge, version, tags, changes.removed.get(key, {})),
-        was_complete=before.issuperset(REQUIRED_TAGS),
-    )
-    _write_version(connection, judge, version, write)
-
-
-def _was_tokenised(
-    connection: Connection,
-    judge: Judge,
-    version: Version,
-    tags: Mapping[str, str],
-    removed: Mapping[str, str],
-) -> bool:
-    """Whether a version that is not indexed was tokenised until a required tag was deleted.
-
-    One that was written past the plugin is. Were it let go, the tag could be set again as if the
-    set were complete for the first time, and what is to earn nothing would be paid (R9).
-    """
-    before = {**tags, **removed}
-    if removed.keys().isdisjoint(REQUIRED_TAGS) or not is_ruled(before):
-        return False
-    catalogue = judge.settings.catalogue
-    surroundings = _surroundings(connection, catalogue, version, before)
-    return token_tags(before, Context(surroundings.model_token, catalogue)) is not None
-
-
-def _write_version(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
-    """Take a version through the subjects; under the audit policy a refusal goes on record."""
-    audited = judge.settings.policy is Policy.AUDIT
-    try:
-        try:
-            checked = _check(connection, judge.settings, version, write)
-        except TagsLocked as lock_refusal:
-            if _restore(connection, judge, version, write, lock_refusal):
-                return
-            raise
-        decision_id = _decide(connection, judge, version, write, checked)
-    except (TagsRefused, TagsLocked) as refusal:
-        if not audited:
-            raise
-        # The write stays, so its row would say what the tags do not say any more (R7).
-        index_rows.remove(connection, version.id)
-        findings.record(connection, version.id, version.creation_time_ms, refusal)
-        judge.let_pass(version.id, refusal)
-        return
-    if checked.tags is not None:
-        index_rows.put(connection, version, checked.tags, decision_id)
-    elif version.indexed is not None:
-        index_rows.remove(connection, version.id)
-    if audited:
-        finding_rows.remove(connection, version.id)
-
-
-def _restore(
-    connection: Connection, judge: Judge, version: Version, write: Write, refusal: TagsLocked
-) -> bool:
-    """Let a write pass that sets a changed version back to what its lock holds.
-
-    In the index it is again when all of it is; until then it stays on record as withheld.
-    """
-    catalogue = judge.settings.catalogue
-    held = restoring.held(connection, version, write, catalogue)
-    if held is None:
-        return False
-    surroundings = _surroundings(connection, catalogue, version, write.tags)
-    tags = token_tags(write.tags, Context(surroundings.model_token, catalogue))
-    if tags is not None and held.is_whole:
-        index_rows.put(connection, version, tags, held.decision_id)
-        finding_rows.remove(connection, version.id)
-    else:
-        index_rows.remove(connection, version.id)
-        findings.record(connection, version.id, version.creation_time_ms, refusal)
-    return True
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """A version whose tags break no rule, with what was read to find that out."""
-
-    tags: TokenTags | None
-    """None where it is not tokenised."""
-    head: SeriesHead | None
-    past: PastDecisions
-
-
-def _check(connection: Connection, settings: Settings, version: Version, write: Write) -> _Checked:
-    """Check a version's tags by all rules.
-
-    Raises:
-        TagsRefused: They break one.
-        TagsLocked: A reward rests on a tag that is written.
-    """
-    past = PastDecisions()
-    if not write.created:
-        # Not for a new version: it has no history, and asking would cost its creation a statement.
-        past = tag_locks.unlocked_history(
-            connection, settings.catalogue, version, write, _subject(version.id)
-        )
-    surroundings = _surroundings(connection, settings.catalogue, version, write.tags)
-    context = Context(
-        surroundings.model_token, settings.catalogue, settings.policy is Policy.STRICT
-    )
-    respelt = tag_spelling.respelt(connection, version.id, _keys(write), RULED_TAGS)
-    if violations := respelt or check_write(write, context):
-        raise TagsRefused(violations, _subject(version.id))
-    return _Checked(token_tags(write.tags, context), surroundings.head, past)
-
-
-def _keys(write: Write) -> Collection[str]:
-    return write.tags if write.created else write.written
-
-
-def _surroundings(
-    connection: Connection, catalogue: Catalogue, version: Version, tags: Mapping[str, str]
-) -> Surroundings:
-    """What the version is judged by; an untokenised one costs no statement."""
-    if not is_ruled(tags):
-        return Surroundings(None, None)
-    metric = catalogue.canonical(tags.get(BENCHMARK_METRIC_TAG, ""))
-    series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], metric)
-    return series_heads.read_surroundings(connection, version.id.model, series)
-
-
-def _decide(
-    connection: Connection, judge: Judge, version: Version, write: Write, checked: _Checked
-) -> str | None:
-    """The id of the decision in force after the write; a DeltaOne leaves its reward event."""
-    # The index row does not hold the direction, so each write of it counts as a change.
-    tags, written = checked.tags, DIRECTION_TAG in write.written
-    if tags is None:
-        return None
-    catalogue, indexed = judge.settings.catalogue, version.indexed
-    if indexed and not needs_decision(indexed, tags, catalogue, direction_written=written):
-        return indexed.decision_id
-    because = _unpaid(judge.settings, version, write, tags, checked.past)
-    decision = decide_version(connection, judge, version, tags, checked.head, because)
-    if decision.earned_over is not None:
-        ledger.append(connection, version, tags, decision.row, decision.earned_over)
-    return decision.id
-
-
-def _unpaid(
-    settings: Settings,
-    version: Version,
-    write: Write,
-    tags: TokenTags,
-    past: PastDecisions,
-) -> str | None:
-    """Why a version earns nothing whatever its series, or None."""
-    if not settings.rewards:
-        return unpaid.REWARDS_OFF
-    if unpaid.is_past_the_plugin(version, write, tags, settings.catalogue):
-        return unpaid.PAST_THE_PLUGIN
-    if past.elsewhere:
-        return unpaid.MOVED
-    return None
-
-
-def _write_model(
-    connection: Connection, judge: Judge, model: ModelId, written: Collection[str]
-) -> None:
-    try:
-        _check_model(connection, model, written)
-    except TagsRefused as refusal:
-        if judge.settings.policy is not Policy.AUDIT:
-            raise
-        key = VersionId(model.workspace, model.name, finding_rows.OF_MODEL)
-        findings.record(connection, key, 0, refusal)
-        judge.let_pass(key, refusal)
-
-
-def _follow_model(connection: Connection, settings: Settings, model: ModelId) -> None:
-    """Bring the index in line with what a model's own tags now make of its versions.
-
-    Only where versions were written under the audit policy, or past the plugin, is there anything
-    to do. They were not decided on: they raise the heads and earn nothing (R9).
-    """
-    tags = live_versions.read_model_tags(connection, model, RULED_MODEL_TAGS)
-    own = None if is_prompt(tags) else tags.get(TOKEN_ID_TAG)
-    if live_versions.follows_model_token(connection, model, own):
-        return
-    tokens: set[str] = set()
-    for rows in maintenance.follow_model(connection, settings.catalogue, model):
-        tokens |= {row["token_id"] for row in rows if row["decision_id"] is None}
-    past_heads.raise_heads(connection, settings.catalogue, model.workspace, tokens)
-
-
-def _check_model(connection: Connection, model: ModelId, written: Collection[str]) -> None:
-    subject = f"Registered model {shown(model.name)}"
-    if respelt := tag_spelling.respelt(connection, model, written, RULED_MODEL_TAGS):
-        raise TagsRefused(respelt, subject)
-    tags = live_versions.read_model_tags(connection, model, RULED_MODEL_TAGS)
-    token_id = tags.get(TOKEN_ID_TAG)
-    if token_id is None or is_prompt(tags):
-        return
-    if violation := check_token_id(token_id):
-        raise TagsRefused([violation], subject)
-    others = live_versions.versions_of_other_tokens(
-        connection, model, token_id, _SHOWN_VERSIONS + 1
-    )
-    if others:
-        listed = ", ".join(
-            f"{version} ({shown(token)})" for version, token in others[:_SHOWN_VERSIONS]
-        )
-        message = (
-            f"Token {token_id} cannot be given to the registered model: versions of it carry "
-            f"another token: {listed}{', …' if len(others) > _SHOWN_VERSIONS else ''}. Amend or "
-            "delete those first."
-        )
-        raise TagsRefused([Violation(TOKEN_ID_TAG, "version_token_differs", message)], subject)
-
-
-def _subject(key: VersionId) -> str:
-    return f"Model {shown(key.name)} version {key.version}"

@@ -26,7 +26,7 @@ from support.registry import VALUE, create_version, token_tags
 from support.rewards import events
 from support.servers import mlflow_server
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue
+from hokusai_mlflow_plugin.db.rewards import replays
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.services.rewards import dispatch
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher
@@ -90,7 +90,7 @@ def replay_all(store: Any) -> None:
     """Make every event due again."""
     with store.engine.begin() as connection:
         for event in events(store):
-            assert delivery_queue.replay(connection, "default", event["id"], 0)
+            assert replays.replay(connection, "default", event["id"], 0)
 
 
 def test_the_receiver_is_as_short_as_it_is_said():

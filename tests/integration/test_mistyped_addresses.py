@@ -13,7 +13,7 @@ from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, toke
 from support.rewards import events, outcomes
 
 from hokusai_mlflow_plugin.domain.addresses import ZERO_ADDRESS
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.services.queries.findings import list_findings
 

@@ -13,7 +13,7 @@ from support.refusals import registry_rows
 from support.registry import VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, faults, paid
 
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.index import backfill, maintenance
 from hokusai_mlflow_plugin.services.index.maintenance import Kind
 

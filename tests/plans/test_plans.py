@@ -20,9 +20,9 @@ from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_page
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows, replays
 from hokusai_mlflow_plugin.db.schema.tables import metadata
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.visibility import Visible
 
@@ -81,7 +81,7 @@ INDEXED: Mapping[str, Call] = {
     "ix_hokusai_decisions_outcome": lambda c: past_decisions.past_decisions(c, AS_FOUND),
     "ix_hokusai_decisions_baseline": lambda c: past_decisions.past_decisions(c, AS_FOUND),
     "ix_hokusai_series_token": lambda c: series_heads.lock_everywhere(c, SERIES),
-    "uq_hokusai_reward_events_event_id": lambda c: delivery_queue.replay(
+    "uq_hokusai_reward_events_event_id": lambda c: replays.replay(
         c, WORKSPACE, f"event-{COMPLETE}", 0
     ),
     "ix_hokusai_reward_events_token": lambda c: ledger_rows.read_events(

@@ -20,13 +20,8 @@ from mlflow.models import EvaluationMetric
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
 
-from hokusai_mlflow_plugin.domain.metric_catalogue import (
-    BUILT_IN,
-    DEFAULT_THRESHOLD,
-    STANDARD_METRICS,
-    Direction,
-    Metric,
-)
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN, STANDARD_METRICS
+from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Direction, Metric
 from hokusai_mlflow_plugin.domain.metrics import is_metric_name
 
 MAX, MIN = Direction.MAXIMIZE, Direction.MINIMIZE

@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Catalogue
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tags import Context, Write, check_registration, check_write
 from hokusai_mlflow_plugin.domain.tags import token_tags as tokenised
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG

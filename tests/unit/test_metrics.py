@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_metric_name
 
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.metrics import check_metric_name, is_metric_name
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Direction, Metric
+from hokusai_mlflow_plugin.domain.metric_catalogue import Direction, Metric
 from hokusai_mlflow_plugin.metrics_file import read_metrics_file
 from hokusai_mlflow_plugin.settings import read_settings
 

@@ -9,7 +9,7 @@ from support.addresses import ADDRESS, MISTYPED_ADDRESSES
 from support.registry import METRIC, PROMPT, VALUE, token_tags
 
 from hokusai_mlflow_plugin.domain.addresses import ZERO_ADDRESS
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.tag_warnings import warnings_of
 from hokusai_mlflow_plugin.domain.tags import Context
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from support.registry import METRIC, PROMPT, TOKEN, VALUE, token_tags
 
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.tags import Context, Write, check_registration, check_write
 from hokusai_mlflow_plugin.domain.tags import token_tags as read_token_tags
 

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts, reward_events
 from hokusai_mlflow_plugin.db.seals import is_sealed, sealed
-from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
 _PENDING, _SENDING = DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value
@@ -41,7 +40,7 @@ class Claim:
         """Whether the delivery was found as the servers wrote it."""
         return is_sealed(deliveries, self.before)
 
-    def as_of(self, status: DeliveryStatus, next_attempt_ms: int) -> dict[str, Any]:
+    def asof_event(self, status: DeliveryStatus, next_attempt_ms: int) -> dict[str, Any]:
         """The delivery's row after this claim."""
         row = {
             **self.before,
@@ -78,11 +77,11 @@ def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Clai
     claimed = connection.execute(
         deliveries.update()
         .where(
-            *_of(claim.workspace, claim.sequence),
+            *of_event(claim.workspace, claim.sequence),
             # Where the database locks no rows (SQLite), another dispatcher may have been faster.
             deliveries.c.attempts == row["attempts"],
         )
-        .values(claim.as_of(DeliveryStatus.SENDING, lease_until_ms))
+        .values(claim.asof_event(DeliveryStatus.SENDING, lease_until_ms))
     )
     if claimed.rowcount != 1:
         # The other one has it now, so this look finds another row.
@@ -116,7 +115,7 @@ def _lock_first(connection: Connection, now_ms: int) -> RowMapping | None:
         # Not SKIP LOCKED: whoever holds the row is claiming it, and the next one must wait.
         query = (
             select(deliveries)
-            .where(*_of(workspace, sequence), deliveries.c.attempts == 0)
+            .where(*of_event(workspace, sequence), deliveries.c.attempts == 0)
             .with_for_update()
         )
         if row := connection.execute(query).mappings().one_or_none():
@@ -153,11 +152,11 @@ def finish(
     connection.execute(
         deliveries.update()
         .where(
-            *_of(claim.workspace, claim.sequence),
+            *of_event(claim.workspace, claim.sequence),
             deliveries.c.attempts == claim.attempt,
             deliveries.c.status == _SENDING,
         )
-        .values(claim.as_of(status, next_attempt_ms))
+        .values(claim.asof_event(status, next_attempt_ms))
     )
     connection.execute(
         delivery_attempts.update()
@@ -182,63 +181,6 @@ def read_log(connection: Connection, claim: Claim) -> Sequence[RowMapping]:
         .order_by(delivery_attempts.c.attempt)
     )
     return connection.execute(query).mappings().all()
-
-
-def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -> bool:
-    """Make an event due again, however its delivery ended, and also where it never had one.
-
-    False where no event has this id.
-    """
-    sequence = connection.scalar(
-        select(reward_events.c.sequence).where(
-            reward_events.c.workspace == workspace, reward_events.c.event_id == event_id
-        )
-    )
-    if sequence is None:
-        return False
-    while not _replayed(connection, workspace, sequence, now_ms):
-        pass  # a dispatcher has just claimed it
-    return True
-
-
-def _replayed(connection: Connection, workspace: str, sequence: int, now_ms: int) -> bool:
-    """Make a delivery due; False where its attempts have just become more."""
-    query = select(deliveries).where(*_of(workspace, sequence)).with_for_update()
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        _make_due(connection, workspace, sequence, now_ms)
-        return True
-    due = {
-        **row,
-        "status": _PENDING,
-        "next_attempt_time": now_ms,
-        "replayed_after": row["attempts"],
-    }
-    replayed = connection.execute(
-        deliveries.update()
-        # Where the database locks no rows (SQLite), a dispatcher may have been faster.
-        .where(*_of(workspace, sequence), deliveries.c.attempts == row["attempts"])
-        .values(sealed(deliveries, due))
-    )
-    return replayed.rowcount == 1
-
-
-def _make_due(connection: Connection, workspace: str, sequence: int, now_ms: int) -> None:
-    """Give an event the delivery that somebody removed; its attempts are counted on."""
-    logged = connection.scalar(
-        select(func.max(delivery_attempts.c.attempt)).where(
-            delivery_attempts.c.workspace == workspace, delivery_attempts.c.sequence == sequence
-        )
-    )
-    row = {
-        "workspace": workspace,
-        "sequence": sequence,
-        "status": _PENDING,
-        "attempts": logged or 0,
-        "next_attempt_time": now_ms,
-        "replayed_after": logged or 0,
-    }
-    insert_if_absent(connection, deliveries, sealed(deliveries, row))
 
 
 def read_deliveries(
@@ -277,5 +219,6 @@ def backlog(connection: Connection) -> tuple[int, int | None]:
     return count, oldest
 
 
-def _of(workspace: str, sequence: int):  # type: ignore[no-untyped-def]  # two conditions
+def of_event(workspace: str, sequence: int):  # type: ignore[no-untyped-def]  # two conditions
+    """The delivery of one event, as conditions."""
     return deliveries.c.workspace == workspace, deliveries.c.sequence == sequence

@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone import decision_log, paid_runs, series_heads
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
-from hokusai_mlflow_plugin.db.index import live_versions, past_names
 from hokusai_mlflow_plugin.db.index.live_versions import IndexedAs, Version
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.domain.delta import (
@@ -30,11 +29,11 @@ from hokusai_mlflow_plugin.domain.delta import (
     percentage_points,
 )
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
-from hokusai_mlflow_plugin.domain.lineage import copied_from
 from hokusai_mlflow_plugin.domain.metric_catalogue import DEFAULT_THRESHOLD, Catalogue, Direction
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 from hokusai_mlflow_plugin.domain.values import plain, stored_value
 from hokusai_mlflow_plugin.services.deltaone import past_heads
+from hokusai_mlflow_plugin.services.deltaone.copies import copy_of
 from hokusai_mlflow_plugin.services.deltaone.evidence import (
     Finding,
     find_evidence,
@@ -199,38 +198,8 @@ def _candidate(
         metric.direction if metric else tags.direction,
         metric.threshold if metric else DEFAULT_THRESHOLD,
         metric.unit if metric else None,
-        _copy_of(connection, settings.catalogue, version, tags, value),
+        copy_of(connection, settings.catalogue, version, tags, value),
     )
-
-
-def _copy_of(
-    connection: Connection,
-    catalogue: Catalogue,
-    version: Version,
-    tags: TokenTags,
-    value: Decimal,
-) -> str | None:
-    """The tokenised version that a version repeats, where it is a copy by R10."""
-    origin = copied_from(version.source)
-    if origin is None:
-        return None
-    # A source keeps the name of its time, which the model may have lost since, and another have.
-    named = (origin.name, version.creation_time_ms)
-    name = past_names.name_today(connection, version.id.workspace, named)
-    if name is None:
-        return None
-    key = VersionId(version.id.workspace, name, origin.version)
-    found = live_versions.read_version(connection, key)
-    if key == version.id or found is None or found.indexed is None:
-        return None
-    if found.creation_time_ms > version.creation_time_ms:
-        return None  # another model, made since under the name of one that nobody saw going
-    same = (
-        found.indexed.token_id == tags.token_id
-        and catalogue.canonical(found.indexed.benchmark_metric) == tags.benchmark_metric
-        and stored_value(found.indexed.benchmark_value) == value
-    )
-    return f"{name} version {origin.version}" if same else None
 
 
 def needs_decision(

@@ -12,8 +12,9 @@ import logging
 from sqlalchemy import Engine
 
 from hokusai_mlflow_plugin.db.index import take_over
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.errors import OtherCatalogue
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Catalogue
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 
 _logger = logging.getLogger(__name__)
 _LENGTH = 32

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, RowMapping
 from hokusai_mlflow_plugin.db.deltaone import decision_log
 from hokusai_mlflow_plugin.db.index import live_versions, token_pages
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest, ModelNotFound
 from hokusai_mlflow_plugin.domain.lineage import PREVIOUS_VERSION_TAG
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Catalogue
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tags import RULED_TAGS, Context
 from hokusai_mlflow_plugin.services.queries import pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (

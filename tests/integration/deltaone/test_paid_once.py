@@ -12,7 +12,7 @@ from support.rewards import assert_sound, decided_rows, decision, events, outcom
 
 from hokusai_mlflow_plugin.db.schema.tables import state
 from hokusai_mlflow_plugin.db.seals import sealed
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.index import backfill
 
 DIRECTION = "benchmark_direction"

@@ -14,7 +14,7 @@ from support.index import assert_index_is_truth
 from support.registry import METRIC, TOKEN, VALUE, create_model, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decision, outcome, outcomes, paid
 
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.index import backfill
 
 DIRECTION = "benchmark_direction"

@@ -11,7 +11,7 @@ from support.registry import VALUE, create_version, set_tag, token_tags
 
 from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.db.schema import migrations
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.deltaone import past_heads
 from hokusai_mlflow_plugin.services.index import backfill
 from hokusai_mlflow_plugin.services.queries import deltaone

@@ -25,7 +25,7 @@ from support.registry import (
 )
 
 from hokusai_mlflow_plugin.db.schema import migrations
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.services.index.maintenance import Kind
 

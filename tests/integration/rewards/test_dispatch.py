@@ -20,7 +20,7 @@ from support.registry import VALUE, create_version, token_tags
 from support.rewards import assert_sound, events, own_hash, rows
 from support.tampering import reseal
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state, replays
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog, dispatch
@@ -238,7 +238,7 @@ def test_dead_after_the_last_attempt(store, receiver, dispatcher, clock):
 
 def replay(store: Any, event_id: str, clock: Clock, workspace: str = "default") -> bool:
     with store.engine.begin() as connection:
-        return delivery_queue.replay(connection, workspace, event_id, clock())
+        return replays.replay(connection, workspace, event_id, clock())
 
 
 def test_replay_of_a_dead_event(store, receiver, dispatcher, clock):
