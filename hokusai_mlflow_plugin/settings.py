@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.domain.metric_catalogue import BUILT_IN, Catalogue
-from hokusai_mlflow_plugin.metrics_file import read_metrics_file
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.setting_values import (
+    ca_file,
+    catalogue,
+    choice,
+    count,
+    flag,
+    positive,
+    proxy,
+    secrets,
+    switch,
+    url,
+)
 
 PREFIX = "HOKUSAI_"
 TEST_PREFIX = "HOKUSAI_TEST_"
+
 # Kubernetes sets these in every pod of a namespace that has a Service whose name is `hokusai`, or
 # begins so: …_PORT=tcp://10.0.0.7:5000, …_MLFLOW_SERVICE_HOST and the like.
 _OF_A_SERVICE = re.compile(
@@ -28,9 +38,6 @@ _OF_A_SERVICE = re.compile(
     + r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?"
     + r"|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
-_MAX_SECRETS = 2
-_MIN_SECRET_BYTES = 24
-_YEAR_S = 366 * 24 * 3600
 
 
 class Policy(str, Enum):
@@ -113,49 +120,6 @@ def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def _policy(name: str, text: str) -> Policy:
-    try:
-        return Policy(text)
-    except ValueError:
-        allowed = ", ".join(policy.value for policy in Policy)
-        raise SettingsError(f"{name} is {text!r}; use one of {allowed}.") from None
-
-
-def _flag(name: str, text: str) -> bool:
-    values = {"true": True, "1": True, "false": False, "0": False}
-    try:
-        return values[text.lower()]
-    except KeyError:
-        raise SettingsError(f"{name} is {text!r}; use true or false.") from None
-
-
-def _catalogue(name: str, text: str) -> Catalogue:
-    built_in = {metric.name: metric for metric in BUILT_IN.metrics}
-    return Catalogue({**built_in, **read_metrics_file(name, Path(text))}.values())
-
-
-def _metrics_policy(name: str, text: str) -> MetricsPolicy:
-    try:
-        return MetricsPolicy(text)
-    except ValueError:
-        raise SettingsError(f"{name} is {text!r}; use open or catalogue.") from None
-
-
-def _switch(name: str, text: str) -> bool:
-    values = {"on": True, "off": False}
-    try:
-        return values[text.lower()]
-    except KeyError:
-        raise SettingsError(f"{name} is {text!r}; use on or off.") from None
-
-
-def _url(name: str, text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{name} is no http(s) URL.")
-    return text
-
-
 def _require_https(url: str) -> None:
     if urlsplit(url).scheme != "https":
         raise SettingsError(
@@ -164,91 +128,26 @@ def _require_https(url: str) -> None:
         )
 
 
-def _secrets(name: str, text: str) -> tuple[str, ...]:
-    secrets = tuple(text.replace(",", " ").split())
-    if not 1 <= len(secrets) <= _MAX_SECRETS:
-        raise SettingsError(f"{name} holds one signing secret, or two during a rotation.")
-    for secret in secrets:
-        if len(_key(secret)) < _MIN_SECRET_BYTES:
-            raise SettingsError(
-                f"{name}: a secret is 'whsec_' and the standard base64 (with + and /, padded with "
-                f"=; not the URL-safe one with - and _) of at least {_MIN_SECRET_BYTES} random "
-                "bytes, e.g. from: echo whsec_$(openssl rand -base64 32)"
-            )
-    return secrets
-
-
-def _key(secret: str) -> bytes:
-    """The bytes that a secret stands for; none where any two readers could differ over them.
-
-    Lenient decoders pass over what is not in their alphabet: the URL-safe one would sign with
-    another key than the receiver's.
-    """
-    text = secret.removeprefix("whsec_")
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        return b""
-    canonical = secret.startswith("whsec_") and base64.b64encode(key).decode() == text
-    return key if canonical else b""
-
-
-def _ca_file(name: str, text: str) -> str:
-    try:
-        found = ssl.create_default_context(cafile=text).cert_store_stats()["x509_ca"]
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise SettingsError(f"{name}: cannot read {text}: {error}") from None
-    if not found:
-        raise SettingsError(f"{name}: {text} holds no certificate of an authority, in PEM.")
-    return text
-
-
-def _proxy(name: str, text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.path.strip("/") or parts.query or parts.fragment:
-        raise SettingsError(
-            f"{name} is no proxy's URL: use http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT."
-        )
-    return text
-
-
-def _positive(name: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= _YEAR_S:
-        raise SettingsError(
-            f"{name} is {text!r}; use a number of seconds greater than 0, at most a year's."
-        )
-    return number
-
-
-def _count(name: str, text: str) -> int:
-    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
-        raise SettingsError(f"{name} is {text!r}; use a whole number of 1 or more.")
-    return int(text)
-
+_policy = choice(
+    {each.value: each for each in Policy}, "one of " + ", ".join(each.value for each in Policy)
+)
+_metrics_policy = choice({each.value: each for each in MetricsPolicy}, "open or catalogue")
 
 _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_POLICY": ("policy", _policy),
-    "HOKUSAI_AUTO_MIGRATE": ("auto_migrate", _flag),
-    "HOKUSAI_REQUIRE_RUN_EVIDENCE": ("require_run_evidence", _flag),
-    "HOKUSAI_REWARD_WEBHOOK_URL": ("webhook_url", _url),
-    "HOKUSAI_REWARD_WEBHOOK_SECRETS": ("webhook_secrets", _secrets),
-    "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": ("webhook_allow_http", _flag),
-    "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": ("webhook_allow_private", _flag),
-    "HOKUSAI_REWARD_WEBHOOK_CA_FILE": ("webhook_ca_file", _ca_file),
-    "HOKUSAI_REWARD_WEBHOOK_PROXY": ("webhook_proxy", _proxy),
-    "HOKUSAI_REWARD_TIMEOUT_S": ("webhook_timeout_s", _positive),
-    "HOKUSAI_REWARD_MAX_ATTEMPTS": ("max_attempts", _count),
-    "HOKUSAI_REWARD_RETRY_BASE_S": ("base_s", _positive),
-    "HOKUSAI_REWARD_RETRY_CAP_S": ("cap_s", _positive),
-    "HOKUSAI_METRICS_FILE": ("catalogue", _catalogue),
+    "HOKUSAI_AUTO_MIGRATE": ("auto_migrate", flag),
+    "HOKUSAI_REQUIRE_RUN_EVIDENCE": ("require_run_evidence", flag),
+    "HOKUSAI_REWARD_WEBHOOK_URL": ("webhook_url", url),
+    "HOKUSAI_REWARD_WEBHOOK_SECRETS": ("webhook_secrets", secrets),
+    "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": ("webhook_allow_http", flag),
+    "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": ("webhook_allow_private", flag),
+    "HOKUSAI_REWARD_WEBHOOK_CA_FILE": ("webhook_ca_file", ca_file),
+    "HOKUSAI_REWARD_WEBHOOK_PROXY": ("webhook_proxy", proxy),
+    "HOKUSAI_REWARD_TIMEOUT_S": ("webhook_timeout_s", positive),
+    "HOKUSAI_REWARD_MAX_ATTEMPTS": ("max_attempts", count),
+    "HOKUSAI_REWARD_RETRY_BASE_S": ("base_s", positive),
+    "HOKUSAI_REWARD_RETRY_CAP_S": ("cap_s", positive),
+    "HOKUSAI_METRICS_FILE": ("catalogue", catalogue),
     "HOKUSAI_METRICS_POLICY": ("metrics_policy", _metrics_policy),
-    "HOKUSAI_REWARDS": ("rewards", _switch),
+    "HOKUSAI_REWARDS": ("rewards", switch),
 }
