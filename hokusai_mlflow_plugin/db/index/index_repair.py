@@ -16,7 +16,6 @@ from hokusai_mlflow_plugin.db.key_ranges import Position, Span, inside, names, s
 from hokusai_mlflow_plugin.db.keys import VersionId
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import registered_models
 from hokusai_mlflow_plugin.db.schema.tables import decisions, token_index
-from hokusai_mlflow_plugin.domain.tags import TokenTags
 
 _FETCH = 1_000
 _COLUMNS = [each.name for each in token_index.columns]
@@ -48,23 +47,6 @@ class Decided:
     benchmark_metric: str
     value: str
     supersedes: str | None
-
-
-def index_row(
-    key: VersionId, creation_time_ms: int, tags: TokenTags, decision_id: str | None
-) -> IndexRow:
-    """The row that the token index has to hold for a tokenised version."""
-    return {
-        "workspace": key.workspace,
-        "name": key.name,
-        "version": key.version,
-        "token_id": tags.token_id,
-        "benchmark_metric": tags.benchmark_metric,
-        "benchmark_value": tags.benchmark_value,
-        "contributor_address": tags.contributor_address,
-        "creation_time": creation_time_ms,
-        "decision_id": decision_id,
-    }
 
 
 def lock(connection: Connection, span: Span) -> Locks:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection, func, select
 
 from hokusai_mlflow_plugin.db.index.live_versions import Version
@@ -14,23 +16,27 @@ from hokusai_mlflow_plugin.db.upserts import upsert
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 
 
+def index_row(
+    key: VersionId, creation_time_ms: int, tags: TokenTags, decision_id: str | None
+) -> dict[str, Any]:
+    """The row that the token index has to hold for a tokenised version."""
+    return {
+        "workspace": key.workspace,
+        "name": key.name,
+        "version": key.version,
+        "token_id": tags.token_id,
+        "benchmark_metric": tags.benchmark_metric,
+        "benchmark_value": tags.benchmark_value,
+        "contributor_address": tags.contributor_address,
+        "creation_time": creation_time_ms,
+        "decision_id": decision_id,
+    }
+
+
 def put(connection: Connection, version: Version, tags: TokenTags, decision_id: str | None) -> None:
     """Write the index row of a tokenised version."""
-    upsert(
-        connection,
-        token_index,
-        {
-            "workspace": version.id.workspace,
-            "name": version.id.name,
-            "version": version.id.version,
-            "token_id": tags.token_id,
-            "benchmark_metric": tags.benchmark_metric,
-            "benchmark_value": tags.benchmark_value,
-            "contributor_address": tags.contributor_address,
-            "creation_time": version.creation_time_ms,
-            "decision_id": decision_id,
-        },
-    )
+    row = index_row(version.id, version.creation_time_ms, tags, decision_id)
+    upsert(connection, token_index, row)
 
 
 def remove(connection: Connection, key: VersionId) -> None:

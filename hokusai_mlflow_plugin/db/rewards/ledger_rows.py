@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, Select, and_, func, select
 
 from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
@@ -118,15 +118,7 @@ def read_events(
     connection: Connection, workspace: str, after: int, limit: int, token_id: str | None = None
 ) -> Sequence[RowMapping]:
     """Events in the order of their sequence, after a sequence number."""
-    query = (
-        select(reward_events)
-        .where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
-        .order_by(reward_events.c.sequence)
-        .limit(limit)
-    )
-    if token_id is not None:
-        query = query.where(reward_events.c.token_id == token_id)
-    return connection.execute(query).mappings().all()
+    return _in_order(connection, select(reward_events), workspace, after, limit, token_id)
 
 
 def read_models_of_events(
@@ -137,14 +129,24 @@ def read_models_of_events(
     Shape: ``sequence``, and the names that the model of each, and the model that it was measured
     against, have now. A rename moves the decisions; an event keeps the names of its time.
     """
+    query = select(
+        reward_events.c.sequence,
+        _own.c.name.label("name"),
+        _against.c.name.label("baseline_name"),
+    ).select_from(_WITH_MODELS)
+    return _in_order(connection, query, workspace, after, limit, token_id)
+
+
+def _in_order(
+    connection: Connection,
+    query: Select[Any],
+    workspace: str,
+    after: int,
+    limit: int,
+    token_id: str | None,
+) -> Sequence[RowMapping]:
     query = (
-        select(
-            reward_events.c.sequence,
-            _own.c.name.label("name"),
-            _against.c.name.label("baseline_name"),
-        )
-        .select_from(_WITH_MODELS)
-        .where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
+        query.where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
         .order_by(reward_events.c.sequence)
         .limit(limit)
     )

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from hokusai_mlflow_plugin.db.schema.character_sets import wrong_columns
 from hokusai_mlflow_plugin.db.schema.migration_lock import STARTING, exclusive, timeouts_explained
-from hokusai_mlflow_plugin.db.schema.tables import PREFIX, VERSION_TABLE, metadata
+from hokusai_mlflow_plugin.db.schema.tables import VERSION_TABLE, is_ours, metadata
 from hokusai_mlflow_plugin.domain.errors import SchemaMismatch
 
 
@@ -95,7 +95,7 @@ def upgrade(engine: Engine) -> SchemaState:
 
 def differences(connection: Connection) -> list[str]:
     """Each difference between the database's Hokusai tables and those of this release."""
-    context = _context(connection, include_name=_ours, target_metadata=metadata)
+    context = _context(connection, include_name=is_ours, target_metadata=metadata)
     found = [repr(difference) for difference in compare_metadata(context, metadata)]
     return found + [
         f"{each.table}.{each.column} is {each.found}, not {each.definition}"
@@ -127,10 +127,6 @@ def starting_alone(engine: Engine) -> Iterator[None]:
         return
     with exclusive(engine, STARTING):
         yield
-
-
-def _ours(name: str | None, type_: str, _parents: object) -> bool:
-    return type_ != "table" or (name or "").startswith(PREFIX)
 
 
 def _context(connection: Connection, **options: object) -> MigrationContext:

@@ -17,6 +17,11 @@ VERSION_TABLE = "alembic_version_hokusai"
 metadata = MetaData()
 
 
+def is_ours(name: str | None, type_: str, _parents: object) -> bool:
+    """For Alembic: only our tables are compared; MLflow's live in the same schema."""
+    return type_ != "table" or (name or "").startswith(PREFIX)
+
+
 def _seal() -> Column[str]:
     """Shows an edit past the servers; null only where another program wrote the row."""
     return Column(SEAL, exact_string(64))

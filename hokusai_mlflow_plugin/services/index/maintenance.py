@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from hokusai_mlflow_plugin.db.index import index_repair
+from hokusai_mlflow_plugin.db.index import index_repair, index_rows
 from hokusai_mlflow_plugin.db.index.index_repair import Decided
 from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
@@ -177,9 +177,7 @@ def _expected(version: ScannedVersion) -> IndexRow:
     agreeing = [each for each in version.decided if _agrees(each, version.token_tags, canonical)]
     last = agreeing[-1].id if agreeing and agreeing[-1] is version.decided[-1] else None
     found = version.row["decision_id"] if version.row is not None else None
-    expected = index_repair.index_row(
-        version.id, version.creation_time_ms, version.token_tags, found
-    )
+    expected = index_rows.index_row(version.id, version.creation_time_ms, version.token_tags, found)
     is_known = last is None or any(each.id == found for each in agreeing)
     if version.row == expected and is_known:
         return expected

@@ -15,9 +15,8 @@ from hokusai_mlflow_plugin.db.deltaone import decision_checks, series_checks
 from hokusai_mlflow_plugin.db.rewards import ledger_checks
 from hokusai_mlflow_plugin.db.schema.tables import decisions
 from hokusai_mlflow_plugin.db.seals import is_sealed
-from hokusai_mlflow_plugin.domain.delta import Outcome, percentage_points
+from hokusai_mlflow_plugin.domain.delta import Outcome, improvement, percentage_points
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
-from hokusai_mlflow_plugin.domain.values import EXACT
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, Found
 
 _Check = tuple[Code, Callable[[Connection, str], Sequence[Any]], str]
@@ -141,18 +140,13 @@ def _follows(row: RowMapping) -> bool:
         uncompared = outcome in (Outcome.DIRECTION_UNKNOWN.value, Outcome.COPY.value)
         return (first or uncompared) and row["improvement_pp"] is None
     try:
-        improvement = _improvement(row["value"], against, Direction(row["direction"]))
+        gain = improvement(Decimal(row["value"]), Decimal(against), Direction(row["direction"]))
     except (InvalidOperation, ValueError, TypeError):
         return False
-    if row["improvement_pp"] != percentage_points(improvement):
+    if row["improvement_pp"] != percentage_points(gain):
         return False
     if outcome == Outcome.REGRESSED.value:
-        return improvement < 0
+        return gain < 0
     if outcome == Outcome.BELOW_THRESHOLD.value:
-        return improvement >= 0
-    return improvement > 0 and outcome in (Outcome.ACHIEVED.value, Outcome.BASELINE.value)
-
-
-def _improvement(value: str, against: str, direction: Direction) -> Decimal:
-    difference = EXACT.subtract(Decimal(value), Decimal(against))
-    return EXACT.multiply(difference, Decimal(direction.sign))
+        return gain >= 0
+    return gain > 0 and outcome in (Outcome.ACHIEVED.value, Outcome.BASELINE.value)
