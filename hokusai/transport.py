@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 class Transport(Protocol):
-    """Puts a question to a registry, by the path of its REST route."""
+    """Puts a query to a registry, by the path of its REST route."""
 
     def get(self, route: str, **parameters: Any) -> Json:
         """The answer of a GET route."""

@@ -104,8 +104,8 @@ def _prefixes() -> tuple[str, str]:
     return server.api_prefixes("/hokusai/")
 
 
-def _ask(question: Any, **parameters: Any) -> dict[str, Any]:
-    return _registry().ask(question, **parameters)
+def _ask(query: Any, **parameters: Any) -> dict[str, Any]:
+    return _registry().ask(query, **parameters)
 
 
 def _outbox_age_s() -> float:

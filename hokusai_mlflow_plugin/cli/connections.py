@@ -128,7 +128,7 @@ def holds_registry(engine: Engine) -> bool:
 def open_registry(uri: str | None) -> ModelRegistry:
     """The registry that a client would talk to.
 
-    A question neither makes a database nor migrates one, as opening the store would.
+    A query neither makes a database nor migrates one, as opening the store would.
 
     Args:
         uri: A server or a database; by default that of MLflow's configuration, else the database

@@ -87,24 +87,24 @@ class TokenAwareRegistry:
 
     def ask(
         self,
-        question: Callable[Concatenate[Connection, str, P], T],
+        query: Callable[Concatenate[Connection, str, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Answer a question of ``services.queries.by_route`` inside the request's workspace.
+        """Answer a query of ``services.queries.by_route`` inside the request's workspace.
 
         Reads go to the read replica where the server has one.
 
         Raises:
-            MlflowException: The question cannot be answered, with MLflow's error code.
+            MlflowException: The query cannot be answered, with MLflow's error code.
         """
         store: Any = self
         workspace = store._get_active_workspace()
-        if _wants_metrics(question):
+        if _wants_metrics(query):
             kwargs.setdefault("metrics", self.settings.catalogue)
         with managed_session(store, read_only=True) as session:
             try:
-                return question(session.connection(), workspace, *args, **kwargs)
+                return query(session.connection(), workspace, *args, **kwargs)
             except HokusaiError as error:
                 raise translate(error) from error
 
@@ -112,16 +112,16 @@ class TokenAwareRegistry:
         """Answer as the REST route of this path does; for clients that open the store themselves.
 
         Raises:
-            MlflowException: The question cannot be answered, with MLflow's error code.
+            MlflowException: The query cannot be answered, with MLflow's error code.
         """
-        if (question := QUERIES.get(path)) is None:
-            raise translate(InvalidRequest(f"No question has the path {shown(path)}."))
-        return self.ask(question, **parameters)
+        if (query := QUERIES.get(path)) is None:
+            raise translate(InvalidRequest(f"No query has the path {shown(path)}."))
+        return self.ask(query, **parameters)
 
 
 @cache
-def _wants_metrics(question: Callable[..., Any]) -> bool:
-    return "metrics" in signature(question).parameters
+def _wants_metrics(query: Callable[..., Any]) -> bool:
+    return "metrics" in signature(query).parameters
 
 
 # Retries outermost: what is begun again is all of the write, from its own arguments.

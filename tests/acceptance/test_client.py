@@ -207,8 +207,8 @@ def test_tags_against_arguments(
     assert len(mlflow_client.search_model_versions(f"name = '{name}'")) == 1
 
 
-def test_wrong_questions(registry: ModelRegistry, register: Register, new_name: NewName) -> None:
-    """A malformed question is a ``ValueError``; one about nobody says that nobody is there."""
+def test_wrong_queries(registry: ModelRegistry, register: Register, new_name: NewName) -> None:
+    """A malformed query is a ``ValueError``; one about nobody says that nobody is there."""
     register(new_name("model"))
 
     with pytest.raises(RequestRefused, match="Token ID format invalid"):

@@ -133,13 +133,13 @@ def test_server_without_the_plugin(stock_server: Server) -> None:
     """Nothing is registered on a server that would not enforce anything; the error says why."""
     registry = ModelRegistry(stock_server.uri)
 
-    for question in (
+    for query in (
         lambda: register(registry, "model"),
         lambda: registry.list_models_by_token("IMG-001"),
         lambda: registry.get_model_lineage("model"),
     ):
         with pytest.raises(NotTokenAware, match=r"does not have the Hokusai plugin.*--app-name"):
-            question()
+            query()
     assert MlflowClient(registry_uri=stock_server.uri).search_registered_models() == []
 
 
@@ -188,7 +188,7 @@ def test_credentials(
 
 
 def test_workspaces(tmp_path: Path) -> None:
-    """Registrations and questions stay inside the active workspace."""
+    """Registrations and queries stay inside the active workspace."""
     with mlflow_server(tmp_path, "--enable-workspaces") as server:
         MlflowClient(server.uri).create_workspace("team-a")
         registry = ModelRegistry(server.uri, tracking_uri=server.uri)

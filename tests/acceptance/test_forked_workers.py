@@ -17,7 +17,7 @@ THREADS, REQUESTS = 16, 400
 
 
 def _status(server: Server, number: int) -> int:
-    """One of four questions: ours and MLflow's, to registry and tracking."""
+    """One of four queries: ours and MLflow's, to registry and tracking."""
     path = (
         "hokusai/model-versions/list-by-token?token_id=IMG-001",
         "mlflow/registered-models/search",
@@ -31,7 +31,7 @@ def _status(server: Server, number: int) -> int:
 def test_preloaded_workers_share_no_connection(
     tmp_path: Path, all_databases: AllDatabases, dialect: str
 ) -> None:
-    """Under ``gunicorn --preload`` every question of many at once is answered."""
+    """Under ``gunicorn --preload`` every query of many at once is answered."""
     uri = all_databases.of(dialect).create()
     options = (*PRELOAD, "--backend-store-uri", uri)
     with mlflow_server(tmp_path, *options, registry_uri=f"hokusai+{uri}") as server:

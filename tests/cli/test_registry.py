@@ -128,7 +128,7 @@ def test_nothing_configured(server, folder):
 
 @pytest.mark.parametrize("command", [("token", "list"), ("policy", "list"), ("db", "check")])
 def test_nothing_anywhere(folder, command):
-    """A question makes no database, and the sentence says how to name a registry."""
+    """A query makes no database, and the sentence says how to name a registry."""
     failed(run(*command), 2)
     assert list(folder.iterdir()) == []
     if command[0] != "db":
@@ -144,7 +144,7 @@ def test_configured_database_that_is_not_there(folder, variable):
 
 
 @pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
-def test_question_migrates_nothing(database_uri):
+def test_query_migrates_nothing(database_uri):
     """A stock MLflow's database is left as it is."""
     assert "hokusai-mlflow db upgrade" in failed(
         run("token", "list", "--registry-uri", database_uri)

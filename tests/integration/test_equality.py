@@ -173,7 +173,7 @@ def test_under_audit_it_is_on_record(audited):
 @pytest.mark.parametrize("stored", ["churn ", "CHURN"])
 @pytest.mark.parametrize("asked", ["churn", "Churn", "churn "])
 def test_a_version_under_another_spelling_of_its_model(store, stored, asked):
-    """Every question finds the model that the database finds, under the name that is stored."""
+    """Every query finds the model that the database finds, under the name that is stored."""
     if not is_loose(store):
         pytest.skip("these are other models here")
     create_model(store, "churn")
@@ -213,10 +213,10 @@ def test_who_may_not_read_the_model_reads_no_spelling_of_it(store, stock_store):
     set_tag(store, "secret", 1, VALUE, "0.9")
     allowed = Visible(lambda name: name != "secret")
     assert store.ask(list_by_token, "IMG-001", visible=allowed)["model_versions"] == []
-    for question in (get_lineage, deltaone.detect):
+    for query in (get_lineage, deltaone.detect):
         for name in ("secret", "SECRET"):
             with pytest.raises(Exception, match="not found"):
-                store.ask(question, name, visible=allowed)
+                store.ask(query, name, visible=allowed)
 
 
 def test_a_parent_under_another_spelling(client, store):

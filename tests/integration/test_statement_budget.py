@@ -168,7 +168,7 @@ def test_lineage(client, store, max_results):
 
 
 def test_empty_answers(store):
-    """Questions without an answer cost no more."""
+    """Queries without an answer cost no more."""
     create_model(store)
     with statements(store.engine) as sent:
         store.ask(list_by_token, "IMG-001")

@@ -75,7 +75,7 @@ def test_a_source_that_names_no_version(store, version):
 
 @pytest.mark.parametrize("version", [2**31, 10**30, -1])
 def test_detect_takes_no_such_version(store, version):
-    """Nor does the plugin's own question, where a client asks it in process."""
+    """Nor does the plugin's own query, where a client asks it in process."""
     create_version(store)
     with pytest.raises(MlflowException, match="Parameter version"):
         store.ask(deltaone.detect, "model", version=version)

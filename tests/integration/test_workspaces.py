@@ -74,8 +74,8 @@ def test_refusals(shared_store):
     assert_index_is_truth(shared_store)
 
 
-def test_questions_stay_inside(shared_store):
-    """Each question is answered from the asker's workspace alone."""
+def test_queries_stay_inside(shared_store):
+    """Each query is answered from the asker's workspace alone."""
     with IN_B:
         create_version(shared_store, tags=token_tags(**{TOKEN: "SENT-002"}))
         create_version(shared_store, "only in b")
@@ -86,12 +86,12 @@ def test_questions_stay_inside(shared_store):
         assert len(shared_store.ask(get_lineage, "model")["lineage"]) == 1
         tokens = shared_store.ask(list_tokens)["tokens"]
         assert [(each["token_id"], each["version_count"]) for each in tokens] == [("IMG-001", 1)]
-        for question, argument in (
+        for query, argument in (
             (get_token, "SENT-002"),
             (get_lineage, "only in b"),
         ):
             with pytest.raises(MlflowException) as caught:
-                shared_store.ask(question, argument)
+                shared_store.ask(query, argument)
             assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
 
 

@@ -43,7 +43,7 @@ def old_database_uri(empty_database_uri, oldest_python):
 def mlflow_command(tmp_path):
     """Runs a command of MLflow's and returns what it printed: ``mlflow_command("db", "upgrade")``.
 
-    It answers to no question, and does not see the tests' settings.
+    Its prompts get no answer, and it does not see the tests' settings.
     """
 
     def run(*arguments: str, **environ: str) -> str:

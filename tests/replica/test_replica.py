@@ -1,4 +1,4 @@
-"""A read replica that lags behind: questions may be answered from it, nothing is judged by it."""
+"""A read replica that lags behind: queries may be answered from it, nothing is judged by it."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def listed_values(store, token="IMG-001"):
     return [tag["value"] for version in found for tag in version["tags"] if tag["key"] == VALUE]
 
 
-def test_questions_go_to_the_replica(lagging_store):
-    """Every question is answered from the replica: what it has not heard of is not there yet."""
+def test_queries_go_to_the_replica(lagging_store):
+    """Every query is answered from the replica: what it has not heard of is not there yet."""
     create_version(lagging_store, tags=token_tags(benchmark_value="0.9"))
     create_version(lagging_store, tags=token_tags(hokusai_token_id="NEW-001"))
     assert listed_values(lagging_store) == ["0.85"]

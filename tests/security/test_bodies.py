@@ -118,7 +118,7 @@ def test_query_of_a_post_is_refused(server: Server) -> None:
 
 
 def test_ten_thousand_tags_are_answered(server: Server) -> None:
-    """Many tags below the size limit are an honest question."""
+    """Many tags below the size limit are an honest request."""
     status, _headers, answer = server.raw("POST", TARGET, _tags(10_000), JSON)
     assert status == 200
     assert {each["code"] for each in json.loads(answer)["violations"]} == {"required_tag_missing"}

@@ -36,7 +36,7 @@ from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 PREFIXES = (PREFIX, AJAX_PREFIX)
 SHIPPED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
-QUESTIONS_TO_ASK: dict[str, list[dict[str, Any]]] = {
+QUERIES_TO_ASK: dict[str, list[dict[str, Any]]] = {
     "model-versions/list-by-token": [
         {"token_id": TOKEN},
         {"token_id": TOKEN, "max_results": 1},
@@ -82,8 +82,8 @@ def test_description_has_exactly_the_routes_of_the_url_map() -> None:
     assert served == described
 
 
-def test_every_route_answers_a_question_and_has_a_rule() -> None:
-    """Routes and questions are the same table, and no path of it lacks an access rule."""
+def test_every_route_answers_a_query_and_has_a_rule() -> None:
+    """Routes and queries are the same table, and no path of it lacks an access rule."""
     assert {route.path for route in ROUTES} == set(QUERIES)
     assert all(rules(_app()).values())
 
@@ -122,7 +122,7 @@ def test_the_client_knows_every_field_of_a_decision() -> None:
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.method == "GET"], ids=lambda r: r.path)
 def test_real_answers_keep_the_contract(live: Server, route: Route) -> None:
     """What a server answers has the documented fields and types, and no other, on each database."""
-    for parameters in QUESTIONS_TO_ASK[route.path]:
+    for parameters in QUERIES_TO_ASK[route.path]:
         answer = live.ask(route.path, **parameters)
         assert answer.status_code == 200, answer.text
         TypeAdapter(route.answer).validate_json(answer.text)
@@ -183,7 +183,7 @@ BAD_QUERIES = {
     "a token id in lower case": "tokens/get?token_id=img-001",
     "a prefix that begins no token id": "tokens/list?prefix=img",
     "a forged page token": "tokens/list?page_token=forged",
-    "a page token of another question": "tokens/list?page_token=W1sidG9rZW5zIl0sWzFdXQ==",
+    "a page token of another query": "tokens/list?page_token=W1sidG9rZW5zIl0sWzFdXQ==",
     "a parameter of a route without": "openapi.json?pretty=true",
     "a parameter without a name": "tokens/list?=5",
     "a NUL character": "deltaone/detect?name=a%00b",

@@ -74,9 +74,9 @@ raw_query_value = st.one_of(
 )
 
 
-def _forged(question: Any, position: Any) -> str:
+def _forged(query: Any, position: Any) -> str:
     """A page token as ``services.queries.pagination`` makes it, with whatever in it."""
-    return base64.urlsafe_b64encode(json.dumps([list(question), position]).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps([list(query), position]).encode()).decode()
 
 
 forged_tokens = st.one_of(

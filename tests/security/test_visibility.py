@@ -51,8 +51,8 @@ def test_pages_are_filled_with_readable_versions(crowded: Any, size: int) -> Non
     """Every page but the last is full, the last is not empty, and no version is missing."""
 
     def ask(**parameters: Any) -> dict[str, Any]:
-        question = list_by_token
-        return crowded.ask(question, "ODD-1", size, visible=Visible(_readable), **parameters)
+        query = list_by_token
+        return crowded.ask(query, "ODD-1", size, visible=Visible(_readable), **parameters)
 
     pages = list(_pages(ask))
     assert all(len(page) == size for page in pages[:-1])
@@ -83,7 +83,7 @@ def test_token_totals_are_those_of_readable_models(crowded: Any) -> None:
 def test_filtered_totals_of_all_are_the_totals(crowded: Any) -> None:
     """Added up model by model, the totals are those that one query gives."""
     everyone = Visible(lambda _name: True)
-    for question, arguments in (
+    for query, arguments in (
         (list_tokens, {}),
         (list_tokens, {"prefix": "EV"}),
         (list_tokens, {"max_results": 1}),
@@ -92,8 +92,8 @@ def test_filtered_totals_of_all_are_the_totals(crowded: Any) -> None:
         (get_lineage, {"name": MODELS[0], "include_ancestors": True}),
         (list_events, {}),
     ):
-        filtered = crowded.ask(question, **arguments, visible=everyone)
-        assert filtered == crowded.ask(question, **arguments)
+        filtered = crowded.ask(query, **arguments, visible=everyone)
+        assert filtered == crowded.ask(query, **arguments)
 
 
 def test_series_of_an_unreadable_head_is_hidden(crowded: Any) -> None:
@@ -150,9 +150,9 @@ def test_fill_asks_until_the_page_is_full() -> None:
 def test_other_spelling_of_a_name_is_no_way_around(crowded: Any) -> None:
     """MySQL finds a name in any case: what counts is whether the stored name may be read."""
     visible = Visible(lambda name: name != MODELS[0])
-    for question in (get_lineage, deltaone.detect):
+    for query in (get_lineage, deltaone.detect):
         with pytest.raises(MlflowException, match="not found"):
-            crowded.ask(question, MODELS[0].upper(), visible=visible)
+            crowded.ask(query, MODELS[0].upper(), visible=visible)
 
 
 def test_a_renamed_model_keeps_its_events(crowded: Any) -> None:

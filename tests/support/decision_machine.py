@@ -365,7 +365,7 @@ class RegistryMachine(RuleBasedStateMachine):
         try:
             write()
         except MlflowException as refusal:
-            assert refusal.error_code == error  # noqa: PT017  # which writes fail is the question
+            assert refusal.error_code == error  # noqa: PT017  # which writes fail is what is compared
             return
         assert error is None
         old_series = version.series if version.is_tokenised else None

@@ -1,4 +1,4 @@
-"""Page tokens: opaque, and bound to the question that they continue."""
+"""Page tokens: opaque, and bound to the query that they continue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 from hokusai_mlflow_plugin.services.queries import pagination
 
-QUESTION = ("list-by-token", "IMG-001")
+QUERY = ("list-by-token", "IMG-001")
 KINDS = (pagination.MILLISECONDS, str, pagination.VERSION)
 
 
@@ -29,25 +29,25 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
     st.lists(TEXT, max_size=3),
 )
 @example((2**63 - 1, 256 * "😀", 2**31 - 1), ["lineage", 256 * "😀"])
-def test_position_comes_back(position, question):
+def test_position_comes_back(position, query):
     """Whatever position a page ended at is found again, and the token fits into a URL."""
-    token = pagination.encode(question, position)
-    assert pagination.decode(token, question, KINDS) == list(position)
+    token = pagination.encode(query, position)
+    assert pagination.decode(token, query, KINDS) == list(position)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
 
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_no_token(token):
     """Without a token the first page is meant."""
-    assert pagination.decode(token, QUESTION, KINDS) is None
+    assert pagination.decode(token, QUERY, KINDS) is None
 
 
-def test_token_of_another_question():
+def test_token_of_another_query():
     """A token does not continue another token's list, nor another route's."""
-    token = pagination.encode(QUESTION, (1, "a", 1))
-    for question in (("list-by-token", "IMG-002"), ("lineage", "IMG-001"), ()):
+    token = pagination.encode(QUERY, (1, "a", 1))
+    for query in (("list-by-token", "IMG-002"), ("lineage", "IMG-001"), ()):
         with pytest.raises(InvalidRequest, match="page_token"):
-            pagination.decode(token, question, KINDS)
+            pagination.decode(token, query, KINDS)
 
 
 @pytest.mark.parametrize(
@@ -63,27 +63,27 @@ def test_token_of_another_question():
         forged("text"),
         forged({}),
         forged([]),
-        forged([list(QUESTION)]),
-        forged([list(QUESTION), None]),
-        forged([list(QUESTION), {}]),
-        forged([list(QUESTION), []]),
-        forged([list(QUESTION), [1, "a"]]),
-        forged([list(QUESTION), [1, "a", 1, 1]]),
-        forged([list(QUESTION), ["1", "a", 1]]),
-        forged([list(QUESTION), [1, 2, 3]]),
-        forged([list(QUESTION), [True, "a", 1]]),
-        forged([list(QUESTION), [1.0, "a", 1]]),
-        forged([list(QUESTION), [None, "a", 1]]),
-        forged([list(QUESTION), [-1, "a", 1]]),
-        forged([list(QUESTION), [2**63, "a", 1]]),
-        forged([list(QUESTION), [10**400, "a", 1]]),
-        forged([list(QUESTION), [1, "a", 2**31]]),
-        forged([list(QUESTION), [1, "a", 2**63 - 1]]),
-        forged([list(QUESTION), [float("nan"), "a", 1]]),
-        forged([list(QUESTION), [1, "\ud800", 1]]),
-        forged([list(QUESTION), [1, "\0", 1]]),
-        forged([list(QUESTION), [1, "a", 1]]) + "\n",
-        forged([list(QUESTION), [1, "a", 1]]).rstrip("=") + "*",
+        forged([list(QUERY)]),
+        forged([list(QUERY), None]),
+        forged([list(QUERY), {}]),
+        forged([list(QUERY), []]),
+        forged([list(QUERY), [1, "a"]]),
+        forged([list(QUERY), [1, "a", 1, 1]]),
+        forged([list(QUERY), ["1", "a", 1]]),
+        forged([list(QUERY), [1, 2, 3]]),
+        forged([list(QUERY), [True, "a", 1]]),
+        forged([list(QUERY), [1.0, "a", 1]]),
+        forged([list(QUERY), [None, "a", 1]]),
+        forged([list(QUERY), [-1, "a", 1]]),
+        forged([list(QUERY), [2**63, "a", 1]]),
+        forged([list(QUERY), [10**400, "a", 1]]),
+        forged([list(QUERY), [1, "a", 2**31]]),
+        forged([list(QUERY), [1, "a", 2**63 - 1]]),
+        forged([list(QUERY), [float("nan"), "a", 1]]),
+        forged([list(QUERY), [1, "\ud800", 1]]),
+        forged([list(QUERY), [1, "\0", 1]]),
+        forged([list(QUERY), [1, "a", 1]]) + "\n",
+        forged([list(QUERY), [1, "a", 1]]).rstrip("=") + "*",
         base64.b64encode(b"\xff\xfe").decode(),
         base64.b64encode(3000 * b"[").decode(),
         100_000 * "A",
@@ -94,14 +94,14 @@ def test_token_of_another_question():
 def test_forged_token(token):
     """Whatever this registry did not give out is a wrong request, and never a crash."""
     with pytest.raises(InvalidRequest, match="page_token"):
-        pagination.decode(token, QUESTION, KINDS)
+        pagination.decode(token, QUERY, KINDS)
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda b: base64.b64encode(b).decode()))
 def test_any_text(token):
     """No text crashes the server."""
     try:
-        assert pagination.decode(token, QUESTION, KINDS) is None
+        assert pagination.decode(token, QUERY, KINDS) is None
         assert token == ""
     except InvalidRequest:
         pass

@@ -68,8 +68,8 @@ def detect(
     if version is not None:
         require_in(VERSION, "version", version)
     model = ModelId(workspace, name)
-    question = ("deltaone", name, "" if version is None else str(version))
-    position = pagination.decode(page_token, question, (VERSION, MILLISECONDS, str))
+    query = ("deltaone", name, "" if version is None else str(version))
+    position = pagination.decode(page_token, query, (VERSION, MILLISECONDS, str))
     wanted = version if position is None else int(position[0])
     row = token_pages.decided_version(connection, model, wanted)
     stored = row["name"] if row else token_pages.stored_name(connection, model)
@@ -101,7 +101,7 @@ def detect(
     }
     if not is_last:
         last = row["version"], page[-1]["decision_time"], page[-1]["decision_id"]
-        answer["next_page_token"] = pagination.encode(question, last)
+        answer["next_page_token"] = pagination.encode(query, last)
     return answer
 
 

@@ -32,8 +32,8 @@ def list_findings(
         InvalidRequest: A parameter cannot be used.
     """
     require_max_results(max_results)
-    question = ("policy",)
-    position = pagination.decode(page_token, question, (str, VERSION))
+    query = ("policy",)
+    position = pagination.decode(page_token, query, (str, VERSION))
     after = ("", 0) if position is None else (str(position[0]), int(position[1]))
     rows = finding_rows.read_findings(connection, workspace, after, max_results + 1)
     page = rows[:max_results]
@@ -51,5 +51,5 @@ def list_findings(
     }
     if len(rows) > max_results:
         last = page[-1]
-        answer["next_page_token"] = pagination.encode(question, (last["name"], last["version"]))
+        answer["next_page_token"] = pagination.encode(query, (last["name"], last["version"]))
     return answer

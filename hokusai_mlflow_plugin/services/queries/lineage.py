@@ -44,8 +44,8 @@ def get_lineage(
     """
     require_max_results(max_results)
     model = ModelId(workspace, name)
-    question = ("lineage", name)
-    position = pagination.decode(page_token, question, (VERSION,))
+    query = ("lineage", name)
+    position = pagination.decode(page_token, query, (VERSION,))
     after = 0 if position is None else int(position[0])
     # One more than asked for: whether it comes tells if there is a next page, without counting.
     rows = lineage_pages.lineage_page(connection, model, after, max_results + 1)
@@ -64,7 +64,7 @@ def get_lineage(
     items = lineage_items.items(connection, workspace, rows_of_page, tags, visible)
     answer: Json = {"lineage": items}
     if len(following) > max_results:
-        answer["next_page_token"] = pagination.encode(question, (page[-1]["version"],))
+        answer["next_page_token"] = pagination.encode(query, (page[-1]["version"],))
     if include_ancestors:
         answer["ancestors"] = lineage_items.ancestors(connection, workspace, name, items, visible)
     return answer

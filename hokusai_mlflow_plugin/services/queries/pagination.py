@@ -25,24 +25,24 @@ Kind = range | type[str]
 _MAX_LENGTH = 4096
 
 
-def encode(question: Sequence[str], position: Sequence[int | str]) -> str:
-    """An opaque token for the page after ``position`` of the answer to ``question``."""
-    text = json.dumps([list(question), list(position)], separators=(",", ":"), ensure_ascii=False)
+def encode(query: Sequence[str], position: Sequence[int | str]) -> str:
+    """An opaque token for the page after ``position`` of the answer to ``query``."""
+    text = json.dumps([list(query), list(position)], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 def decode(
-    token: str | None, question: Sequence[str], kinds: Sequence[Kind]
+    token: str | None, query: Sequence[str], kinds: Sequence[Kind]
 ) -> list[int | str] | None:
     """The position in a page token, or None where there is no token.
 
     Args:
         token: The token as a client sent it.
-        question: What the page must belong to.
+        query: What the page must belong to.
         kinds: What each part of the position is.
 
     Raises:
-        InvalidRequest: The token was not made by this registry for this question.
+        InvalidRequest: The token was not made by this registry for this query.
     """
     if not token:
         return None
@@ -50,8 +50,8 @@ def decode(
         if len(token) > _MAX_LENGTH:
             raise ValueError("too long")
         asked, position = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        if asked != list(question) or len(position) != len(kinds):
-            raise ValueError("made for another question")
+        if asked != list(query) or len(position) != len(kinds):
+            raise ValueError("made for another query")
         if not all(map(_is_storable, position, kinds)):
             raise ValueError("out of range")
     except (ValueError, TypeError, RecursionError, binascii.Error):

@@ -49,15 +49,15 @@ def list_tokens(
             f"Parameter prefix is {shown(prefix)}: no token id begins so. Use upper-case ASCII "
             "letters, digits and hyphens."
         )
-    question = ("tokens", prefix)
-    position = pagination.decode(page_token, question, (str,))
+    query = ("tokens", prefix)
+    position = pagination.decode(page_token, query, (str,))
     after = "" if position is None else str(position[0])
     rows = token_summaries.tokens(connection, workspace, prefix, after, max_results + 1, visible)
     page = rows[:max_results]
     token_summaries.add_series(connection, workspace, page, visible)
     answer: Json = {"tokens": page}
     if len(rows) > max_results:
-        answer["next_page_token"] = pagination.encode(question, (page[-1]["token_id"],))
+        answer["next_page_token"] = pagination.encode(query, (page[-1]["token_id"],))
     return answer
 
 

@@ -39,8 +39,8 @@ def list_by_token(
     """
     require_token_id(token_id)
     require_max_results(max_results)
-    question = ("list-by-token", token_id)
-    position = pagination.decode(page_token, question, (MILLISECONDS, str, VERSION))
+    query = ("list-by-token", token_id)
+    position = pagination.decode(page_token, query, (MILLISECONDS, str, VERSION))
     before = None if position is None else (int(position[0]), str(position[1]), int(position[2]))
     rows = visibility.fill(
         lambda start, count: token_pages.versions_of_token(
@@ -57,7 +57,7 @@ def list_by_token(
     tags = token_pages.tags_of_token_page(connection, workspace, token_id, page, names)
     answer: Json = {"model_versions": [lineage_items.model_version(row, tags) for row in page]}
     if len(rows) > max_results:
-        answer["next_page_token"] = pagination.encode(question, _position(page[-1]))
+        answer["next_page_token"] = pagination.encode(query, _position(page[-1]))
     return answer
 
 

@@ -24,7 +24,7 @@ NAME = "hokusai"
 _UNAUTHORIZED = 401
 
 Ask = Callable[..., Any]
-"""Puts a question to the registry: ``ask(question, **parameters)``."""
+"""Puts a query to the registry: ``ask(query, **parameters)``."""
 Translate = Callable[[HokusaiError], MlflowException]
 View = Callable[[], Response]
 
@@ -34,7 +34,7 @@ class Server:
     """What the routes need from the server that they are mounted in."""
 
     ask: Ask
-    """Puts a question to the registry store, in the request's workspace."""
+    """Puts a query to the registry store, in the request's workspace."""
     translate: Translate
     """Turns our errors into MLflow's."""
     prefixes: Sequence[str]

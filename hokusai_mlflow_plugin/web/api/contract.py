@@ -40,7 +40,7 @@ def openapi(prefixes: Sequence[str]) -> Json:
         "info": {
             "title": "Hokusai model registry",
             "version": __version__,
-            "description": "Questions about tokens, lineage and rewards, beside MLflow's own API.",
+            "description": "Queries about tokens, lineage and rewards, beside MLflow's own API.",
         },
         "servers": [{"url": prefix.rstrip("/")} for prefix in prefixes],
         "paths": paths,

@@ -44,7 +44,7 @@ def response(error: MlflowException, cause: HokusaiError | None = None) -> Respo
         error = _without_details(error.__cause__)
         status = error.get_http_status_code()
     elif status >= _SERVER_ERROR:
-        _logger.error("A question could not be answered.", exc_info=error)
+        _logger.error("A query could not be answered.", exc_info=error)
     if isinstance(cause, BodyTooLarge):
         status = _TOO_LARGE
     return _body(error, status)

@@ -181,7 +181,7 @@ def test_orphaned_rows_do_not_count(store):
         store.ask(get_token, "SENT-001")
 
 
-def test_unknown_question(store):
+def test_unknown_query(store):
     """A client in the same process that asks what no route answers is told so."""
     with pytest.raises(MlflowException, match="has the path 'tokens/nothing'") as caught:
         store.answer("tokens/nothing")
