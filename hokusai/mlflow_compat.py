@@ -18,6 +18,8 @@ from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 from mlflow.tracking._model_registry import utils as _registry
 from mlflow.tracking._tracking_service import utils as _tracking
 
+# MLflow's two variables are the process's own: of two threads in ``selected`` at once, the second
+# would put back what the first had set.
 _selecting = threading.RLock()
 
 

@@ -94,6 +94,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         SettingsError: A variable is unknown or has a value that cannot be used.
     """
     environ = os.environ if environ is None else environ
+    # A misspelt setting would silently leave the default on, such as enforcement off or rewards on.
     names = [name for name in environ if _is_ours(name)]
     if unknown := sorted(set(names) - set(_PARSERS)):
         raise SettingsError(

@@ -91,6 +91,7 @@ def new_engine(uri: str) -> Engine:
             raise ValueError("the password has an '@' of its own")
         require_driver(url)
         _require_file(url)
+        # Not str(url): that has *** for the password.
         engine = database.new_engine(url.render_as_string(hide_password=False))
     except SettingsError:
         raise

@@ -123,6 +123,7 @@ def _short_number(digits: str) -> int:
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Some parsers keep the first of two, some the last: who is paid must not depend on that.
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a key is there twice in one entry")
     return dict(pairs)
@@ -135,6 +136,7 @@ def _check_shares(shares: Any) -> None:
         if not isinstance(share, dict) or set(share) != {"address", "weight"}:
             raise ValueError("each entry needs exactly 'address' and 'weight'")
         _check_address(share["address"])
+        # Not isinstance: True is an int, too.
         if type(share["weight"]) is not int or not 1 <= share["weight"] <= FULL_WEIGHT:
             raise ValueError(f"weight {shown(str(share['weight']))} is no whole basis points")
     if len({share["address"].lower() for share in shares}) < len(shares):

@@ -41,6 +41,7 @@ class RetryPolicy:
             failed_attempts: How many attempts have failed, 1 or more.
             jitter: A random number from 0 to 1, so that many events do not come back at once.
         """
+        # The exponent is bounded, because 2.0 ** 1024 is an OverflowError and not infinite.
         full = min(self.cap_s, self.base_s * 2.0 ** min(failed_attempts - 1, 32))
         return full * (0.5 + 0.5 * jitter)
 

@@ -72,6 +72,7 @@ def _spell_as_stored(session: HokusaiSession) -> None:
     (``create_model_version``, MLflow 3.17). On MySQL they can differ in case and trailing blanks.
     """
     new = [row for row in session.new if isinstance(row, SqlModelVersion)]
+    # create_model_version makes one. With more there is no telling which model each was meant for.
     if len(new) != 1:
         return
     models = [row for row in session.identity_map.values() if isinstance(row, SqlRegisteredModel)]
@@ -94,6 +95,8 @@ def _changes(session: HokusaiSession) -> Changes:
             version = Version(key, row.creation_time or 0, row.source, row.run_id)
             created[key] = CreatedVersion(version, tags)
     changes.created.extend(created.values())
+    # Once all new versions are known: a tag that comes with its version is part of the creation,
+    # and taken for a write it would be checked and decided on a second time.
     for row in session.new:
         _add_tag_write(changes, created, row, is_new=True)
     for row in session.dirty:
@@ -101,6 +104,7 @@ def _changes(session: HokusaiSession) -> Changes:
             _add_stage_change(changes, row)
         elif isinstance(row, SqlRegisteredModel):
             _add_rename(changes, row)
+        # session.dirty also holds rows that were set to what they are: no write, and no decision.
         elif isinstance(row, _TAGS) and _is_changed(row):
             _add_tag_write(changes, created, row)
     for row in session.deleted:

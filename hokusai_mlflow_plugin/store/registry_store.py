@@ -154,6 +154,7 @@ def _create_mlflow_tables(db_uri: str) -> None:
     several that open an empty database at once only one would succeed.
     """
     engine = engine_of(db_uri)
+    # Looked for without the lock: nearly always they are there, and no start waits for another.
     if not has_mlflow_tables(engine):
         with migrations.exclusively(engine):
             create_mlflow_tables(engine)

@@ -34,6 +34,7 @@ def session_maker(engine: Engine, judge: Judge) -> sessionmaker[HokusaiSession]:
     ``create_model_version`` calls on one model (MLflow 3.17 gives up after three attempts).
     """
     if engine.dialect.name in ("mysql", "mariadb"):
+        # MLflow keeps one engine for each URI, and several stores can open it.
         if not event.contains(engine, "handle_error", explained):
             event.listen(engine, "handle_error", explained)
         engine = engine.execution_options(isolation_level="READ COMMITTED")

@@ -32,8 +32,10 @@ _LENGTH_REQUIRED = 411
 def guard(app: Any, prefixes: Sequence[str]) -> Any:
     """An ASGI app with both guards around it; a Flask app as it is, for it needs neither."""
     if not isinstance(app, Flask):
+        # MLflow mounts Flask behind routes of its own (create_fastapi_app, MLflow 3.17).
         flask_app = next(each.app for each in reversed(app.routes) if isinstance(each, Mount))
         app.add_middleware(OwnRefusals, prefixes=tuple(prefixes), flask_app=flask_app)
+        # The last one added is the outermost: nothing may read a body before it.
         app.add_middleware(BodyLimit, prefixes=tuple(prefixes))
     return app
 

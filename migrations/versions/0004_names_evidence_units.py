@@ -52,6 +52,7 @@ def _note_paid_runs(connection: sa.Connection) -> None:
     paid_runs = sa.table(
         "hokusai_paid_runs", *map(sa.column, ("run_id", "workspace", "decision_id"))
     )
+    # Those of a run that was killed are there already: MySQL commits before each DDL statement.
     noted = set(connection.scalars(sa.select(paid_runs.c.run_id)))
     for workspace in sorted(connection.scalars(sa.select(events.c.workspace).distinct())):
         last = 0

@@ -76,6 +76,7 @@ def _fill_names(connection: sa.Connection) -> None:
 
 
 def _mark_ledgers(connection: sa.Connection) -> None:
+    # As in revision 0004: a run that was killed may have marked some.
     marked = set(connection.scalars(sa.select(_STATE.c.key)))
     for ledger_id in connection.scalars(sa.text("SELECT ledger_id FROM hokusai_reward_ledgers")):
         try:

@@ -43,6 +43,8 @@ class Logged:
     @property
     def rests_on(self) -> tuple[str, ...]:
         """Every run without which it would not be there, in order."""
+        # They are taken in this order: of two decisions that rest on the same two runs one then
+        # waits for the other, where in any order they could deadlock.
         return tuple(sorted({self.run_id, self.logged_by}))
 
 

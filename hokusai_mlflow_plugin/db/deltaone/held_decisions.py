@@ -47,6 +47,8 @@ def held_decision(connection: Connection, version: Version) -> Mapping[str, Any]
     is_achieved = decisions.c.outcome == Outcome.ACHIEVED.value
     is_held: ColumnElement[bool] = is_achieved
     if (locked_time := connection.scalar(query)) is not None:
+        # One that supersedes itself only carried a head (past_heads.past_decision): what it says
+        # was never what the tags said.
         was_in_force = or_(
             decisions.c.supersedes.is_(None), decisions.c.supersedes != decisions.c.decision_id
         )

@@ -128,6 +128,7 @@ def read_tags(connection: Connection, key: VersionId, keys: Collection[str]) -> 
             *of_version(model_version_tags, key), model_version_tags.c.key.in_(sorted(keys))
         )
     )
+    # Compared once more: MySQL finds a key in any case.
     return {key: value or "" for key, value in rows if key in keys}
 
 
@@ -141,6 +142,7 @@ def read_model_tags(
             registered_model_tags.c.key.in_(sorted(keys)),
         )
     )
+    # As above.
     return {key: value or "" for key, value in rows if key in keys}
 
 

@@ -25,6 +25,8 @@ class OwnName(ColumnElement[str]):
     Costs nothing where the database compares exactly: there it is the row's own name.
     """
 
+    # SQLAlchemy knows nothing of the two columns below: from its cache a query of one table would
+    # get the SQL of another.
     inherit_cache = False
     type = String(256)
 
@@ -36,6 +38,7 @@ class OwnName(ColumnElement[str]):
 
     @property
     def _from_objects(self) -> Any:
+        # Without it the element would seem to be of no table, and its table would miss in FROM.
         return self.name_column._from_objects
 
 

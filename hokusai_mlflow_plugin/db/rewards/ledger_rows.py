@@ -87,6 +87,8 @@ def read_tail(connection: Connection, workspace: str, *, lock: bool = False) -> 
         ledgers.c.last_hash,
         func.coalesce(ledgers.c.totalled_sequence, 0),
     ).where(ledgers.c.workspace == workspace)
+    # The lock is what makes the numbers gapless: a sequence of the database's own would leave a gap
+    # at each transaction that is rolled back.
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     return None if row is None else LedgerTail(*row)
 

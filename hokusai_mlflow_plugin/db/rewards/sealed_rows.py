@@ -48,6 +48,6 @@ def _ledger_ids(connection: Connection) -> set[str]:
     for ledger_id in connection.scalars(select(ledgers.c.ledger_id)):
         try:
             found.add(uuid.UUID(ledger_id).hex)
-        except ValueError:  # one that was edited
+        except ValueError:  # one that was edited: with its text no mark is found, and it is named
             found.add(ledger_id)
     return found

@@ -62,6 +62,7 @@ def _check(found: _Found, in_mlflow: dict[str, tuple[str, str]]) -> WrongColumn 
     in_joins = in_mlflow.get(_AS_IN_MLFLOW.get(found.column, ""))
     charset, collation = in_joins or ("utf8mb4", "utf8mb4_bin")
     is_short = found.data_type == "text"
+    # A collation matters in joins alone: MySQL uses no index across two.
     is_same = found.charset == charset and (found.collation == collation or in_joins is None)
     if is_same and not is_short:
         return None

@@ -43,6 +43,7 @@ def add_column(table: str, column: Column[Any]) -> None:
 
 def resize_column(table: str, name: str, before: TypeEngine[str], after: TypeEngine[str]) -> None:
     """Give a nullable text column another length; one that has it already stays as it is."""
+    # As a batch: SQLite alters no column, so Alembic copies the table there, and only there.
     with op.batch_alter_table(table) as batch:
         batch.alter_column(name, existing_type=before, type_=after, existing_nullable=True)
 

@@ -84,6 +84,7 @@ def upgrade(engine: Engine) -> SchemaState:
         MigrationBlocked: A table stayed locked, or a statement took too long.
     """
     with exclusive(engine) as connection:
+        # Looked up behind the lock: whoever held it before may have run what seemed to be missing.
         state = schema_state(connection)
         if not state.known:
             raise SchemaMismatch(_too_new(state))

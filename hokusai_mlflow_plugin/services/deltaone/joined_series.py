@@ -40,6 +40,7 @@ def join_names(engine: Engine, catalogue: Catalogue) -> None:
 
 def _join(connection: Connection, key: SeriesId, metric: Metric) -> None:
     into = SeriesId(key.workspace, key.token_id, metric.name)
+    # Both before either is read: a server may still move the head of a name that is going away.
     series_heads.lock_series(connection, {key, into})
     found = joined_series.head_decision(connection, key)
     if found is None or found.direction != metric.direction.value:

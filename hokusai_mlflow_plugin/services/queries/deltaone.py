@@ -70,6 +70,7 @@ def detect(
     model = ModelId(workspace, name)
     query = ("deltaone", name, "" if version is None else str(version))
     position = pagination.decode(page_token, query, (VERSION, MILLISECONDS, str))
+    # A page token names its version: the latest one may be another by now.
     wanted = version if position is None else int(position[0])
     row = token_pages.decided_version(connection, model, wanted)
     stored = row["name"] if row else token_pages.stored_name(connection, model)

@@ -55,6 +55,7 @@ def origins_of(
         origins.pop(copy.key)
     for copy, name in found.items():
         origins[copy.key] = VersionKey(spelt.get(name, name), copy.source.version)
+    # Where no model gave a name up nothing comes here, and the page costs no statement more.
     unknown = {origins[copy.key] for copy in found} - {copy.source for copy in copies}
     return origins, {**live, **lineage_pages.live_versions(connection, workspace, unknown)}
 

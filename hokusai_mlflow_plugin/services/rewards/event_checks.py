@@ -58,7 +58,7 @@ def _data(row: RowMapping) -> Json:
     """What the event tells; empty where it is none."""
     try:
         data = json.loads(row["data"])
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # its hash tells that it was edited
         return {}
     return data if isinstance(data, dict) and isinstance(data.get("baseline"), dict) else {}
 

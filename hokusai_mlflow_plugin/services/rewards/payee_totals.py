@@ -55,6 +55,7 @@ def note(
         return
     tokens, addresses = {key[0] for key in sums}, {key[2] for key in sums}
     for row in payee_totals.read_rows(connection, workspace, tokens, addresses):
+        # Tokens and addresses were asked for apart: among them are pairs that earn nothing here.
         if (key := _key(row)) in sums:
             sums[key] = _plus(sums[key], of_row(row))
     payee_totals.put(connection, (_row(workspace, key, sums[key]) for key in sorted(sums)))
