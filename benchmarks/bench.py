@@ -16,6 +16,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import bench_connections
 import bench_http
 import bench_reads
 import bench_report
@@ -49,10 +50,12 @@ def main() -> None:
             if size in HTTP_SIZES:
                 rounds, seconds = arguments.http_rounds, arguments.http_seconds
                 figures += bench_http.measure(database, uri, size, rounds, seconds)
+                figures += bench_connections.measure(database, uri, size, arguments.rounds)
             _write(arguments.name, figures)
         figures += bench_reads.growth(database, uris, arguments.rounds)
     _write(arguments.name, figures)
     print(bench_report.table(figures))
+    bench_connections.require_prompt_answers(figures)
 
 
 def _write(name: str, figures: list[Figure]) -> None:

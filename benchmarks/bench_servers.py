@@ -1,4 +1,4 @@
-"""Real ``mlflow server`` processes for the benchmark, one worker each."""
+"""Real ``mlflow server`` processes for the benchmark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +33,26 @@ class Server:
 
 
 @contextmanager
-def serving(database_uri: str, folder: Path, *, plugin: bool) -> Iterator[Server]:
-    """Run a server until the block ends, stock or with the plugin, on the same database."""
+def serving(
+    database_uri: str,
+    folder: Path,
+    *,
+    plugin: bool,
+    workers: int | None = 1,
+    options: Sequence[str] = (),
+) -> Iterator[Server]:
+    """Run a server until the block ends, stock or with the plugin, on the same database.
+
+    Args:
+        workers: How many processes answer; None for MLflow's own default.
+        options: More options of ``mlflow server``.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1", "--backend-store-uri", database_uri]
+    command += ["--port", str(port), "--backend-store-uri", database_uri, *options]
+    command += ["--workers", str(workers)] if workers else []
     command += ["--artifacts-destination", str(folder / "artifacts")]
     if plugin:
         command += ["--app-name", "hokusai", "--registry-store-uri", f"hokusai+{database_uri}"]

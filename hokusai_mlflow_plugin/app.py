@@ -26,6 +26,7 @@ from hokusai_mlflow_plugin.web import logs, metrics
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint
 from hokusai_mlflow_plugin.web.asgi import guard
+from hokusai_mlflow_plugin.web.connections import answer_at_once
 
 __all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
 
@@ -51,7 +52,7 @@ def create_app() -> Any:
     """
     app = server.server_app()
     register(app)
-    return guard(server.servable(app), _prefixes())
+    return _served(server.servable(app))
 
 
 @cache
@@ -67,7 +68,7 @@ def create_basic_auth_app() -> Any:
     """
     app = server.server_app()
     register(app, BasicAuthAccess())
-    return guard(authenticated_app(app), _prefixes())
+    return _served(authenticated_app(app))
 
 
 def register(app: Flask, access: Access | None = None) -> None:
@@ -98,6 +99,12 @@ def register(app: Flask, access: Access | None = None) -> None:
         logs.write_to_stderr()
         if metrics.is_exported():
             registry_log.observers.append(metrics.count_requests(app, f"{NAME}.", _outbox_age_s))
+
+
+def _served(app: Any) -> Any:
+    # MLflow looks at the app in the process that then starts the web server.
+    answer_at_once()
+    return guard(app, _prefixes())
 
 
 def _prefixes() -> tuple[str, str]:
