@@ -26,7 +26,7 @@ from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state, uns
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone
 from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
-from hokusai_mlflow_plugin.services.rewards import ledger_verification
+from hokusai_mlflow_plugin.services.rewards import catching_up, ledger_verification
 
 
 @click.group()
@@ -141,11 +141,10 @@ def seal(database_uri: str | None) -> None:
     Example:
       hokusai-mlflow rewards seal sqlite:///hokusai.db
     """
-    with (
-        open_database(database_uri) as (engine, _settings),
-        engine.begin() as connection,
-    ):
-        counts = unsealed_rows.seal_unsealed(connection)
+    with open_database(database_uri) as (engine, _settings):
+        with engine.begin() as connection:
+            counts = unsealed_rows.seal_unsealed(connection)
+        catching_up.catch_up(engine)
     for table, count in counts.items():
         click.echo(f"{table}: {counted(count, 'row')} sealed.")
     if not counts:

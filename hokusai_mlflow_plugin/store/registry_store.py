@@ -17,6 +17,7 @@ from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.index import backfill, known_catalogue
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
+from hokusai_mlflow_plugin.services.rewards import catching_up
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
 from hokusai_mlflow_plugin.store.evidence import evidence_source
@@ -61,6 +62,7 @@ class TokenAwareRegistry:
             binary_log.require_row_log(connection)
         migrations.open_schema(store.engine, auto_migrate=self.settings.auto_migrate)
         backfill.open_registry(store.engine, self.settings)
+        catching_up.catch_up(store.engine)
         known_catalogue.put_on_record(
             store.engine, self.settings.catalogue, is_server=server_tracking_uri() is not None
         )

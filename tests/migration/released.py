@@ -19,6 +19,11 @@ def register(store: Any, value: str, **tags: str) -> int:
     return int(create_version(store, tags=token_tags(benchmark_value=value, **tags)).version)
 
 
+def register_backed(store: Any, value: str, run_id: str) -> int:
+    tags = token_tags(benchmark_value=value)
+    return int(create_version(store, tags=tags, run_id=run_id).version)
+
+
 def register_in_steps(store: Any, value: str) -> int:
     version = int(create_version(store, tags={}).version)
     for key, tag in token_tags(benchmark_value=value).items():
@@ -52,7 +57,7 @@ def answer(store: Any, path: str, parameters: dict[str, Any]) -> Any:
 
 
 def main(database_uri: str) -> None:
-    store = build_store(f"hokusai+{database_uri}")
+    store = build_store(f"hokusai+{database_uri}", database_uri)
     print(json.dumps(hokusai_mlflow_plugin.__file__), flush=True)
     for line in sys.stdin:
         name, *arguments = json.loads(line)

@@ -15,16 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from click.testing import CliRunner
+from mlflow import MlflowClient
+from sqlalchemy import create_engine, select, text
 from support import prepared
 from support.damage import run_sql
 from support.index import assert_index_is_truth, indexed_versions
 from support.prepared import PipedProcess
-from support.registry import VALUE, create_version, set_tag, token_tags
-from support.rewards import assert_sound, faults, outcomes, paid
+from support.refusals import refused
+from support.registry import TOKEN, VALUE, create_version, set_tag, token_tags
+from support.rewards import assert_sound, decision, faults, outcomes, paid
 
+from hokusai_mlflow_plugin.cli.rewards import rewards
+from hokusai_mlflow_plugin.db.rewards import ledger_rows
 from hokusai_mlflow_plugin.db.rewards.unsealed_rows import seal_unsealed
 from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema.tables import paid_runs
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 HERE = Path(__file__).parent
@@ -124,6 +130,80 @@ def test_both_write_in_turn(database_uri, released):
     assert seal(current)
     assert_sound(current)
     assert seal(current) == {}
+
+
+def logged_run(database_uri: str, *values: float) -> str:
+    """A run that logged these accuracies."""
+    client = MlflowClient(tracking_uri=database_uri)
+    experiment = client.get_experiment_by_name("runs")
+    experiment_id = experiment.experiment_id if experiment else client.create_experiment("runs")
+    run_id = client.create_run(experiment_id).info.run_id
+    for value in values:
+        client.log_metric(run_id, "accuracy", value)
+    return str(run_id)
+
+
+def noted_runs(store: Any) -> set[str]:
+    with store.engine.connect() as connection:
+        return set(connection.scalars(select(paid_runs.c.run_id)))
+
+
+@pytest.mark.parametrize("closed_by", ["the next event", "a start", "rewards seal"])
+def test_its_paid_runs_back_nothing_else(database_uri, released, closed_by, monkeypatch):
+    """A run that the last release pays for beside this one is used up at once, and noted (R14)."""
+    current = build_store(f"hokusai+{database_uri}", database_uri)
+    monkeypatch.setenv("HOKUSAI_REQUIRE_RUN_EVIDENCE", "true")
+    strict = build_store(f"hokusai+{database_uri}", database_uri)
+    register(current, "0.80")
+    create_version(current, "other", token_tags(**{TOKEN: "IMG-002", VALUE: "0.80"}))
+    first, second = logged_run(database_uri, 0.82), logged_run(database_uri, 0.84)
+    released("register_backed", "0.82", first)
+    assert released("register_backed", "0.84", second) == 3
+    again = token_tags(**{TOKEN: "IMG-002", VALUE: "0.82"})
+    assert noted_runs(current) == set()
+    with refused(strict, "a reward rests on"):
+        create_version(strict, "other", again, run_id=first)
+
+    if closed_by == "the next event":
+        create_version(current, "other", again, run_id=first)
+        assert decision(current, "other")["evidence"] == "reused"
+    elif closed_by == "a start":
+        build_store(f"hokusai+{database_uri}")
+    else:
+        result = CliRunner().invoke(rewards, ["seal", database_uri])
+        assert result.exit_code == 0, result.output
+    assert noted_runs(current) == {first, second}
+    with refused(strict, "a reward rests on"):
+        create_version(strict, "other", again, run_id=first)
+    seal(current)
+    assert faults(current) == []
+    run_sql(current, "DELETE FROM hokusai_paid_runs WHERE run_id = :id", id=second)
+    assert [fault.code for fault in faults(current)] == ["paid_run_missing"]
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql", "mysql"], indirect=True)
+def test_a_race_with_it_for_one_run(database_uri, released, monkeypatch):
+    """Of two rewards that come to rest on one run together, this release's is begun again.
+
+    Not on SQLite, where one writer keeps out the other.
+    """
+    current = build_store(f"hokusai+{database_uri}", database_uri)
+    register(current, "0.80")
+    create_version(current, "other", token_tags(**{TOKEN: "IMG-002", VALUE: "0.80"}))
+    run_id = logged_run(database_uri, 0.82)
+    lock_ledger, turns = ledger_rows.lock_ledger, []
+
+    def after_the_other(*arguments: Any) -> Any:
+        turns.append(1)
+        if len(turns) == 1:
+            released("register_backed", "0.82", run_id)
+        return lock_ledger(*arguments)
+
+    monkeypatch.setattr(ledger_rows, "lock_ledger", after_the_other)
+    create_version(current, "other", token_tags(**{TOKEN: "IMG-002", VALUE: "0.82"}), run_id=run_id)
+    assert len(turns) == 2
+    assert decision(current, "other")["evidence"] == "reused"
+    assert decision(current, "model", 2)["evidence"] == "run_backed"
 
 
 def test_only_what_has_no_seal_is_sealed(current, released):

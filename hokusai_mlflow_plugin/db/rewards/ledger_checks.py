@@ -154,7 +154,7 @@ def decisions_without_event(connection: Connection, workspace: str) -> Sequence[
 
 
 def decisions_without_paid_run(connection: Connection, workspace: str) -> Sequence[str]:
-    """Ids of achieved decisions that a run backs, and that no note keeps it for, in order.
+    """Ids of achieved decisions that runs back, and that not every one is noted for, in order.
 
     Older ones than revision 0004 have no threshold: of two that rested on one run then, the note
     keeps it for the first.
@@ -171,9 +171,10 @@ def decisions_without_paid_run(connection: Connection, workspace: str) -> Sequen
             IS_ACHIEVED,
             decisions.c.evidence == Evidence.RUN_BACKED.value,
             decisions.c.threshold_pp.is_not(None),
-            paid_runs.c.run_id.is_(None),
         )
-        .order_by(decisions.c.decided_time, decisions.c.decision_id)
+        .group_by(decisions.c.decision_id)
+        .having(func.count(paid_runs.c.run_id) < func.coalesce(func.max(paid_runs.c.run_count), 1))
+        .order_by(decisions.c.decision_id)
     )
     return connection.scalars(query).all()
 

@@ -116,6 +116,23 @@ def advance(connection: Connection, workspace: str, sequence: int, digest: str) 
     )
 
 
+def behind(connection: Connection) -> Sequence[str]:
+    """Workspaces whose totals of payees, and notes of runs, do not go to their ledger's end."""
+    query = select(ledgers.c.workspace).where(
+        func.coalesce(ledgers.c.totalled_sequence, 0) < ledgers.c.last_sequence
+    )
+    return sorted(connection.scalars(query))
+
+
+def note_totalled(connection: Connection, workspace: str) -> None:
+    """Both go to its end now; to be called under the ledger's lock."""
+    connection.execute(
+        ledgers.update()
+        .where(ledgers.c.workspace == workspace)
+        .values(totalled_sequence=ledgers.c.last_sequence)
+    )
+
+
 def read_events(
     connection: Connection, workspace: str, after: int, limit: int, token_id: str | None = None
 ) -> Sequence[RowMapping]:

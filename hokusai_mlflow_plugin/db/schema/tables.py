@@ -134,6 +134,8 @@ paid_runs = Table(
     Column("run_id", exact_string(36), primary_key=True),
     Column("workspace", String(63), nullable=False),
     Column("decision_id", exact_string(36), nullable=False),
+    # On how many runs that decision rests, so that each of its rows is missed.
+    Column("run_count", Integer),
     _seal(),
 )
 
@@ -145,8 +147,8 @@ ledgers = Table(
     Column("ledger_id", exact_string(36), nullable=False),
     Column("last_sequence", BigInteger, nullable=False),
     Column("last_hash", exact_string(64), nullable=False),
-    # Up to which event the totals of payees go. The release before does not move it on, so that
-    # what it appends is added later.
+    # Up to which event the totals of payees go, and the notes of runs. The release before does not
+    # move it on, so that what it appends is added later.
     Column("totalled_sequence", BigInteger),
 )
 

@@ -142,14 +142,9 @@ def _take_run(
     """
     if finding.evidence is not Evidence.RUN_BACKED or finding.logged is None:
         return finding
-    taken: list[str] = []
-    for run_id in finding.logged.rests_on:
-        if not paid_runs.take(connection, run_id, series.workspace, decision_id):
-            for each in taken:
-                paid_runs.give_back(connection, each, decision_id)
-            return replace(finding, evidence=Evidence.REUSED)
-        taken.append(run_id)
-    return finding
+    if paid_runs.take(connection, finding.logged.rests_on, series.workspace, decision_id):
+        return finding
+    return replace(finding, evidence=Evidence.REUSED)
 
 
 def _begin_with_past(

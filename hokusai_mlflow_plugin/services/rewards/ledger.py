@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin.db.rewards import ledger_rows
 from hokusai_mlflow_plugin.domain.addresses import address_note
 from hokusai_mlflow_plugin.domain.contributors import Contributor
 from hokusai_mlflow_plugin.domain.tags import TokenTags
-from hokusai_mlflow_plugin.services.rewards import payee_totals
+from hokusai_mlflow_plugin.services.rewards import catching_up, payee_totals
 
 EVENT_TYPE = "hokusai.deltaone.achieved"
 FIRST_HASH = "0" * 64
@@ -76,6 +76,7 @@ def append(
         "previous_hash": tail.last_hash,
     }
     digest = event_hash(event)
+    catching_up.note_runs(connection, workspace, tail, decision["decision_id"])
     payee_totals.note(connection, workspace, tail, event)
     ledger_rows.insert_event(
         connection,

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from hokusai_mlflow_plugin.db.deltaone import paid_runs
 from hokusai_mlflow_plugin.db.rewards import (
     ledger_checks,
     ledger_rows,
@@ -65,7 +66,7 @@ def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFaul
     sums: dict[Key, Total] = {}
     end, end_hash = _end(connection, workspace)
     sequence, previous, is_clean = 0, FIRST_HASH, True
-    for row, version in _events(connection, workspace):
+    for row, version, run_is_noted in _events(connection, workspace):
         if row["sequence"] > end:  # it may have been written just now
             end, end_hash = _end(connection, workspace)
         yield from _gap_faults(workspace, sequence + 1, min(row["sequence"] - 1, end))
@@ -73,6 +74,9 @@ def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFaul
         found = [*event_faults(row, version), *delivery_faults(row)]
         for code, message in found:
             yield _of_event(workspace, row, code, message)
+        if row["sequence"] <= totalled and not run_is_noted:
+            message = "rests on a run, and no note says that the run is used up."
+            yield _of_event(workspace, row, "paid_run_missing", message)
         is_clean = is_clean and not found and row["sequence"] == sequence + 1
         if is_clean and row["sequence"] <= totalled:
             add(sums, [row])
@@ -103,15 +107,25 @@ def _end(connection: Connection, workspace: str) -> tuple[int, str]:
 
 def _events(
     connection: Connection, workspace: str
-) -> Iterator[tuple[RowMapping, EventVersion | None]]:
+) -> Iterator[tuple[RowMapping, EventVersion | None, bool]]:
+    """Each event, with the version that earned it, and whether the run that backs it is noted."""
     last: int | None = None
     while rows := ledger_checks.read_events(connection, workspace, last, _BATCH):
         first, last = rows[0]["sequence"], rows[-1]["sequence"]
         versions: Mapping[int, EventVersion] = payee_tags.read_versions(
             connection, workspace, first, last
         )
+        backing = {row["sequence"]: _backing_run(row) for row in rows}
+        runs = {run_id for run_id in backing.values() if run_id is not None}
+        noted = paid_runs.noted_among(connection, runs) if runs else set()
         for row in rows:
-            yield row, versions.get(row["sequence"])
+            run_id = backing[row["sequence"]]
+            yield row, versions.get(row["sequence"]), run_id is None or run_id in noted
+
+
+def _backing_run(row: RowMapping) -> str | None:
+    """The run that backs an event of release 0.1.0; what later ones rest on, decisions tell."""
+    return paid_runs.backing_run(row["data"]) if row["decision_threshold_pp"] is None else None
 
 
 def _gap_faults(workspace: str, first: int, last: int) -> Iterator[LedgerFault]:

@@ -35,9 +35,12 @@ def add(sums: dict[Key, Total], rows: Iterable[RowMapping]) -> None:
 
 
 def note(
-    connection: Connection, workspace: str, tail: ledger_rows.LedgerTail, event: Mapping[str, Any]
+    connection: Connection,
+    workspace: str,
+    tail: ledger_rows.LedgerTail,
+    event: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an event that is about to be appended, and any before it that were not added yet.
+    """Add the events that were not added yet, and one that is about to be appended.
 
     To be called under the ledger's lock, before the event is there. The release before appends
     events without this.
@@ -50,7 +53,8 @@ def note(
             break
         add(sums, rows)
         after = rows[-1]["sequence"]
-    _add(sums, event)
+    if event is not None:
+        _add(sums, event)
     if not sums:
         return
     tokens, addresses = {key[0] for key in sums}, {key[2] for key in sums}

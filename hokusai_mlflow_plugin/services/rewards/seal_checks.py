@@ -45,6 +45,9 @@ def state_faults(connection: Connection) -> Iterator[LedgerFault]:
     if not take_over.is_recorded(connection):
         message = "The registry's state does not say whether older data was taken over."
         yield LedgerFault("", 0, "state_missing", message)
+    elif not take_over.is_pending(connection) and take_over.catalogue(connection) is None:
+        message = "The registry's state does not say which metric catalogue it is indexed with."
+        yield LedgerFault("", 0, "state_missing", message)
     for ledger_id in sealed_rows.unmarked_ledgers(connection):
         message = f"The registry's state does not know ledger {ledger_id}."
         yield LedgerFault("", 0, "state_missing", message)
