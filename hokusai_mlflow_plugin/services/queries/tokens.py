@@ -66,6 +66,9 @@ def get_token(
 ) -> Json:
     """One token: the fields of :func:`list_tokens` and its payable ``contributors``.
 
+    For who may not read all that the token's reward events are about, improvements are added up
+    event by event, of 10,000 at most: ``improvements_until`` is there where more follow.
+
     One whose versions are all deleted stays as long as the ledger has reward events of it: with no
     version and no time.
 
@@ -81,7 +84,7 @@ def get_token(
         raise TokenNotFound(token_id)
     token_summaries.add_series(connection, workspace, [total], visible)
     people = token_summaries.contributors(connection, workspace, token_id, visible)
-    return {"token": {**total, "contributors": people}}
+    return {"token": {**total, **people}}
 
 
 def require_token_id(token_id: str) -> None:

@@ -22,23 +22,28 @@ _BATCH = 1000
 
 def improvements_by_address(
     connection: Connection, workspace: str, token_id: str, visible: Visible = EVERYTHING
-) -> Json:
+) -> tuple[Json, int | None]:
     """What the payable contributors of a token achieved, by its reward events.
 
     Shape: address → list of ``benchmark_metric``, ``deltaone_count``, ``improvement_pp`` (the
     contributor's share by weight, an exact decimal string), by metric. For who may not read every
     model that the events are about, of the oldest 10,000 events those that may be read.
+
+    Returns:
+        That, and where more events follow than were looked at the sequence number of the last one
+        that was.
     """
+    until = None
     if visible.all or _all_visible(connection, workspace, token_id, visible):
         sums = payee_totals.of_token(connection, workspace, token_id)
     else:
-        sums = _readable_sums(connection, workspace, token_id, visible)
+        sums, until = _readable_sums(connection, workspace, token_id, visible)
     found: Json = {}
     for (_token, metric, address), (count, total) in sorted(sums.items()):
         found.setdefault(address, []).append(
             {"benchmark_metric": metric, "deltaone_count": count, "improvement_pp": plain(total)}
         )
-    return found
+    return found, until
 
 
 def has_events(
@@ -66,17 +71,18 @@ def _all_visible(connection: Connection, workspace: str, token_id: str, visible:
 
 def _readable_sums(
     connection: Connection, workspace: str, token_id: str, visible: Visible
-) -> dict[Key, Total]:
+) -> tuple[dict[Key, Total], int | None]:
     sums: dict[Key, Total] = {}
     after = 0
     for _batch in range(MAX_EVENTS // _BATCH):
         rows = ledger_rows.read_events(connection, workspace, after, _BATCH, token_id)
-        if not rows:
-            break
         readable = _readable(connection, workspace, after, rows, token_id, visible)
         payee_totals.add(sums, readable)
+        if len(rows) < _BATCH:
+            return sums, None
         after = rows[-1]["sequence"]
-    return sums
+    is_last = not ledger_rows.read_events(connection, workspace, after, 1, token_id)
+    return sums, None if is_last else after
 
 
 def _readable(

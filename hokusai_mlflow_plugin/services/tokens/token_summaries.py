@@ -80,13 +80,13 @@ def add_series(
         token["series"] = by_token.get(token["token_id"], [])
 
 
-def contributors(
-    connection: Connection, workspace: str, token_id: str, visible: Visible
-) -> list[Json]:
+def contributors(connection: Connection, workspace: str, token_id: str, visible: Visible) -> Json:
     """Payable contributors of a token with their improvements, in the order of their addresses.
 
     Those of its live versions, and those whom its reward events name: who was paid stays, also when
-    the version is deleted, with no version and no time.
+    the version is deleted, with no version and no time. Shape: ``contributors``, and where there
+    are more events than one answer looks at ``improvements_until``: the sequence number up to which
+    they count.
     """
     if visible.all:
         rows = token_totals.contributors(connection, workspace, token_id)
@@ -94,12 +94,14 @@ def contributors(
     else:
         by_model = totals_by_model.contributors_by_model(connection, workspace, token_id)
         people = _by_address(row for row in by_model if row["name"] in visible)
-    achieved = improvements_by_address(connection, workspace, token_id, visible)
+    achieved, until = improvements_by_address(connection, workspace, token_id, visible)
     known = {person["contributor_address"] for person in people}
     people += [_without_versions(address) for address in achieved if address not in known]
     for person in people:
         person["improvements"] = achieved.get(person["contributor_address"], [])
-    return sorted(people, key=lambda person: str(person["contributor_address"]))
+    people.sort(key=lambda person: str(person["contributor_address"]))
+    answer: Json = {"contributors": people}
+    return answer if until is None else {**answer, "improvements_until": until}
 
 
 def _without_versions(address: str) -> Json:

@@ -7,9 +7,11 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import text
 from support.refusals import unchanged
 from support.registry import METRIC, TOKEN, VALUE, create_version, token_tags
+from support.rewards import events
 
 from hokusai_mlflow_plugin.services.queries.tag_validation import validate_tags
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
+from hokusai_mlflow_plugin.services.rewards import improvements
 from hokusai_mlflow_plugin.services.visibility import Visible
 
 A = "0x" + 40 * "a"
@@ -208,3 +210,27 @@ def test_validation_writes_nothing(store):
         (VALUE, "benchmark_value_invalid"),
     ]
     assert [v["code"] for v in too_good["violations"]] == ["benchmark_value_out_of_bounds"]
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_improvements_are_cut_off_and_say_so(store, monkeypatch, count):
+    """Who may not read all looks at so many events; the rest is added up from the feed, exactly."""
+    monkeypatch.setattr(improvements, "MAX_EVENTS", 4)
+    monkeypatch.setattr(improvements, "_BATCH", 2)
+    for step in range(count + 1):
+        value = {VALUE: f"0.{10 + step}"}
+        create_version(store, tags=token_tags(**value, contributor_address=A))
+    create_version(store, "hidden", token_tags(**{VALUE: "0.9"}, contributor_address=A))
+    readable = Visible(lambda name: name == "model")
+    token = store.ask(get_token, "IMG-001", visible=readable)["token"]
+    (person,) = token["contributors"]
+    (found,) = person["improvements"]
+    # The event of the hidden model is one more that is looked at.
+    assert token.get("improvements_until") == (4 if count + 1 > 4 else None)
+    assert found["improvement_pp"] == str(min(count, 4))
+    after = token.get("improvements_until", count + 1)
+    rest = events(store, after=after, token_id="IMG-001", visible=readable)
+    assert len(rest) + int(found["improvement_pp"]) == count
+    everything = store.ask(get_token, "IMG-001")["token"]
+    assert "improvements_until" not in everything
+    assert everything["contributors"][0]["improvements"][0]["deltaone_count"] == count + 1

@@ -91,6 +91,16 @@ class TokenWithContributors(Totals):
         Milliseconds | None, Field(description="Null where no live version carries it any more.")
     ]
     contributors: list[Contributor]
+    improvements_until: NotRequired[
+        Annotated[
+            int,
+            Field(
+                description="The improvements count the token's reward events up to this sequence "
+                "number, and more follow: add them up from reward-events/list. Only for who may "
+                "not read every model that the events are about."
+            ),
+        ]
+    ]
 
 
 @exact_fields
