@@ -25,6 +25,7 @@ from hokusai.errors import NotTokenised, translated
 from hokusai.lineage import Lineage
 from hokusai.mlflow_compat import resolve_uris, selected
 from hokusai.new_models import new_model_undone
+from hokusai.reach.settings import copying
 from hokusai.registration import is_valid, registration_tags, require_valid
 from hokusai.transport import Transport, every, open_transport, store_uri, without_credentials
 from hokusai_mlflow_plugin.domain.tags import check_registration
@@ -57,7 +58,7 @@ class ModelRegistry:
         registry_uri, self.tracking_uri = resolve_uris(
             optional_text("registry_uri", registry_uri), optional_text("tracking_uri", tracking_uri)
         )
-        self.registry_uri = store_uri(registry_uri)
+        self.registry_uri = store_uri(registry_uri, self.tracking_uri)
         """Where MLflow's own functions find the same registry: a server, or ``hokusai+…``."""
 
     def __repr__(self) -> str:
@@ -73,6 +74,8 @@ class ModelRegistry:
         benchmark_metric: str,
         benchmark_value: str | float | Decimal,
         tags: Mapping[str, Any] | None = None,
+        *,
+        copy: bool | None = None,
     ) -> TokenizedModel:
         """Register a model as one new version that carries a token.
 
@@ -105,6 +108,7 @@ class ModelRegistry:
         given = registration_tags(token_id, benchmark_metric, benchmark_value, tags)
         warned = require_valid(self._transport, name, given)
         with (
+            copying(copy),
             selected(self.registry_uri, self.tracking_uri),
             new_model_undone(self._client, name, model_uri),
         ):

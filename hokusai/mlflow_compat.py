@@ -7,16 +7,27 @@ back: they also write environment variables, and the second one forgets where tr
 
 from __future__ import annotations
 
+import posixpath
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunStatus
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.store.artifact.utils.models import _parse_model_id_if_present
+from mlflow.tracking._model_registry import fluent as _fluent
 from mlflow.tracking._model_registry import utils as _registry
 from mlflow.tracking._tracking_service import utils as _tracking
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.rest_utils import augmented_raise_for_status, http_request
+from mlflow.utils.uri import is_local_uri
 
 # MLflow's two variables are the process's own: of two threads in ``selected`` at once, the second
 # would put back what the first had set.
@@ -70,3 +81,98 @@ def selected(registry_uri: str, tracking_uri: str) -> Iterator[None]:
             yield
         finally:
             _registry._registry_uri, _tracking._tracking_uri = before
+
+
+def is_registering() -> bool:
+    """Whether ``mlflow.register_model``, or a ``log_model`` that registers, called this code.
+
+    They create the registered model first and tell the store nothing (``_register_model``,
+    MLflow 3.17), so that a model made by hand looks the same to it. Only who called can tell.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is _fluent._register_model.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def model_id_of(source: str) -> str | None:
+    """The logged model that a source names, if any."""
+    found = _parse_model_id_if_present(source)
+    return None if found is None else str(found)
+
+
+def run_and_path(source: str) -> tuple[str, str | None] | None:
+    """Run and path of a ``runs:/`` URI; None where it is another one."""
+    if not RunsArtifactRepository.is_runs_uri(source):
+        return None
+    run_id, path = RunsArtifactRepository.parse_runs_uri(source)
+    return run_id, path
+
+
+def underlying_uri(runs_uri: str, tracking_uri: str) -> str:
+    """Where the files of a ``runs:/`` URI are."""
+    return str(RunsArtifactRepository.get_underlying_uri(runs_uri, tracking_uri))
+
+
+def open_files(artifact_uri: str, tracking_uri: str) -> Any:
+    """MLflow's artifact repository of a URI, resolved for a tracking server."""
+    return get_artifact_repository(artifact_uri, tracking_uri=tracking_uri)
+
+
+def has_file(artifact_uri: str, tracking_uri: str, name: str) -> bool:
+    """Whether a file is directly under a URI."""
+    listed = open_files(artifact_uri, tracking_uri).list_artifacts()
+    return any(each.path == name for each in listed)
+
+
+def local_folder(artifact_uri: str) -> Path | None:
+    """The folder of this machine that a URI of artifacts names, if it names one."""
+    return Path(local_file_uri_to_path(artifact_uri)) if is_local_uri(artifact_uri) else None
+
+
+def download_file(files: Any, path: str, target: Path) -> None:
+    """Write one file of an artifact repository to a local one."""
+    files._download_file(path, str(target))
+
+
+def read_back(files: Any, path: str) -> Iterator[bytes] | None:
+    """The bytes of one file as a server sends them; None where files are not read over HTTP."""
+    if not isinstance(files, HttpArtifactRepository):
+        return None
+    address = posixpath.join("/", path)
+    response = http_request(files._host_creds, address, "GET", stream=True)
+    augmented_raise_for_status(response)
+    chunks: Iterator[bytes] = response.iter_content(chunk_size=1024 * 1024)
+    return chunks
+
+
+def latest_metrics(run: Any) -> list[Metric]:
+    """The latest value of each metric of a run, with step and time."""
+    return list(run.data._metric_objs)
+
+
+def log_to_run(
+    tracking_uri: str, run_id: str, metrics: Sequence[Metric] = (), params: Sequence[Param] = ()
+) -> None:
+    """Log to a run of a server what is given and nothing else, in requests that it takes.
+
+    ``MlflowClient.log_batch`` would add the active logged model of this process, which is one of
+    another server.
+    """
+    store = _tracking._get_store(tracking_uri)
+    for start in range(0, len(params), _MOST_PARAMS):
+        store.log_batch(run_id, [], params[start : start + _MOST_PARAMS], [])
+    for start in range(0, len(metrics), _MOST_METRICS):
+        store.log_batch(run_id, metrics[start : start + _MOST_METRICS], [], [])
+
+
+def end_run(tracking_uri: str, run_id: str, status: str, end_time_ms: int | None) -> None:
+    """End a run as ``MlflowClient.set_terminated`` does, without printing where to look at it."""
+    ended = RunStatus.from_string(status)
+    _tracking._get_store(tracking_uri).update_run_info(run_id, ended, end_time_ms, None)
+
+
+_MOST_PARAMS = 100
+_MOST_METRICS = 1000

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -38,7 +39,7 @@ def new_model_undone(client: MlflowClient, name: str, model_uri: str) -> Iterato
     try:
         yield
     except Exception:
-        _remove_empty(client, name)
+        remove_empty_model(client, name)
         raise
 
 
@@ -51,15 +52,20 @@ def _exists(client: MlflowClient, name: str) -> bool:
     return True
 
 
-def _remove_empty(client: MlflowClient, name: str) -> None:
-    """Remove a model that nobody else has done anything with; what fails here is only noted."""
+def remove_empty_model(registry: Any, name: str) -> None:
+    """Remove a model that nobody else has done anything with; what fails here is only noted.
+
+    Args:
+        registry: A client of the registry, or its store.
+        name: The model.
+    """
     try:
-        model = client.get_registered_model(name)
+        model = registry.get_registered_model(name)
         changed = model.last_updated_timestamp != model.creation_timestamp
         if changed or model.description or model.tags or model.aliases:
             return
         if not model.latest_versions:  # else another client has registered one meanwhile
-            client.delete_registered_model(name)
+            registry.delete_registered_model(name)
     except MlflowException as error:
         if error.error_code != _MISSING:
             _logger.warning("Registered model %r may be left without versions: %s", name, error)

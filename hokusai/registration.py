@@ -92,6 +92,16 @@ def require_valid(transport: Transport, name: str, tags: Mapping[str, str]) -> l
     return found
 
 
+def require_taken(transport: Transport, name: str, tags: Mapping[str, str]) -> None:
+    """Have the registry check a version's tags before its files are sent.
+
+    Raises:
+        RequestRefused: Every fault found.
+    """
+    answer = _validated(transport, tags, name)
+    _refuse([Violation(**violation) for violation in answer["violations"]])
+
+
 def _validated(
     transport: Transport, tags: Mapping[str, str], name: str | None = None
 ) -> Mapping[str, Any]:

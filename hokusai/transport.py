@@ -19,6 +19,7 @@ from mlflow.utils.uri import get_uri_scheme
 from hokusai.arguments import text
 from hokusai.errors import NotTokenAware
 from hokusai.mlflow_compat import open_store, require_workspace_support
+from hokusai.reach.addresses import is_reaching, is_same_server, is_server, reaching
 
 ROOT = "/api/2.0/hokusai/"
 STORE_PREFIX = "hokusai+"
@@ -88,10 +89,11 @@ class RestTransport:
         return body or {}
 
 
-def store_uri(registry_uri: str) -> str:
+def store_uri(registry_uri: str, tracking_uri: str) -> str:
     """The URI under which MLflow opens a registry with the token rules enforced.
 
-    A database is opened through the plugin's store, a server speaks for itself.
+    A database is opened through the plugin's store. A server speaks for itself; where it is not
+    the tracking server, what is registered is found there first (R16).
 
     Raises:
         NotTokenAware: The registry cannot be token-aware.
@@ -99,7 +101,9 @@ def store_uri(registry_uri: str) -> str:
     scheme = get_uri_scheme(registry_uri)
     if scheme in DATABASE_ENGINES:
         return _of_database(registry_uri)
-    if scheme in ("http", "https") or registry_uri.startswith(STORE_PREFIX):
+    if is_server(registry_uri) and not is_same_server(registry_uri, tracking_uri):
+        return reaching(registry_uri)
+    if is_server(registry_uri) or registry_uri.startswith(STORE_PREFIX):
         return registry_uri
     raise NotTokenAware(
         f"The registry {without_credentials(registry_uri)!r} cannot be token-aware: it is neither "
@@ -114,7 +118,7 @@ def _of_database(registry_uri: str) -> str:
     known = sorted(
         entry.name.removeprefix(STORE_PREFIX)
         for entry in entry_points(group="mlflow.model_registry_store")
-        if entry.name.startswith(STORE_PREFIX)
+        if entry.name.startswith(STORE_PREFIX) and not is_reaching(f"{entry.name}://")
     )
     if database not in known:
         raise NotTokenAware(
@@ -126,7 +130,7 @@ def _of_database(registry_uri: str) -> str:
 def open_transport(registry_uri: str, tracking_uri: str) -> Transport:
     """The transport to a registry, by its :func:`store_uri`."""
     store = open_store(registry_uri, tracking_uri)
-    in_process = registry_uri.startswith(STORE_PREFIX)
+    in_process = not is_server(registry_uri) and not is_reaching(registry_uri)
     return StoreTransport(store) if in_process else RestTransport(store)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
+from hokusai_mlflow_plugin.domain.client_variables import CLIENT_VARIABLES
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
@@ -116,7 +117,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _is_ours(name: str) -> bool:
-    if name.startswith(TEST_PREFIX) or _OF_A_SERVICE.fullmatch(name):
+    if name.startswith(TEST_PREFIX) or _OF_A_SERVICE.fullmatch(name) or name in CLIENT_VARIABLES:
         return False
     return name.startswith(PREFIX)
 

@@ -10,9 +10,15 @@ from typing import Any
 
 import pytest
 
+from hokusai.reach.settings import ReachSettings
+from hokusai_mlflow_plugin.domain.client_variables import CLIENT_VARIABLES
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.settings import _PARSERS, Settings
 
+CLIENT_DEFAULTS = {
+    "HOKUSAI_COPY": ReachSettings().copy.value,
+    "HOKUSAI_COPY_EXPERIMENT": ReachSettings().experiment,
+}
 ROOT = Path(__file__).parents[2]
 RULES = "docs/rules.md"
 NOT_BUILT = "Not built yet."
@@ -111,6 +117,8 @@ def test_code_speaks_of_rules_by_number_alone() -> None:
 
 def default_of(name: str) -> Any:
     """What the code takes where a setting is not given."""
+    if name in CLIENT_DEFAULTS:
+        return CLIENT_DEFAULTS[name]
     field = _PARSERS[name][0]
     source = RetryPolicy() if field in RetryPolicy.__dataclass_fields__ else Settings()
     return getattr(source, field)
@@ -119,6 +127,8 @@ def default_of(name: str) -> Any:
 def is_default(name: str, shown: str) -> bool:
     """Whether a text is how a setting's default is written; ``none`` where it has no value."""
     default = default_of(name)
+    if name in CLIENT_DEFAULTS:
+        return bool(default == shown)
     if shown == "none":
         return default in (None, ()) or name == "HOKUSAI_METRICS_FILE"
     return bool(_PARSERS[name][1](name, shown) == default)
@@ -128,7 +138,8 @@ def test_documented_defaults_are_those_of_the_code() -> None:
     """Each table of settings says what really holds when nothing is set."""
     pages = [path for path in CITED if path.endswith(".md")]
     rows = [(path, *row) for path in pages for row in _DEFAULT_ROW.findall(read(path))]
-    assert {name for _path, name, _shown in rows} == set(_PARSERS)
+    assert {name for _path, name, _shown in rows} == {*_PARSERS, *CLIENT_DEFAULTS}
+    assert set(CLIENT_DEFAULTS) == CLIENT_VARIABLES
     assert [row for row in rows if not is_default(row[1], row[2].strip("`"))] == []
 
 

@@ -139,7 +139,7 @@ def test_items_are_a_list(items):
 def test_unknown_driver():
     """MLflow would quote the URI, and not say which drivers there are."""
     with pytest.raises(NotTokenAware) as found:
-        store_uri("postgresql+asyncpg://user:s3cret@host/x")
+        store_uri("postgresql+asyncpg://user:s3cret@host/x", "sqlite:///mlflow.db")
     assert "postgresql+psycopg" in str(found.value)
     assert "s3cret" not in str(found.value)
 

@@ -1,0 +1,1 @@
+"""Registering a model with a server that has not logged it (R16)."""
