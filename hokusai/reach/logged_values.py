@@ -14,8 +14,8 @@ from mlflow.entities import Metric
 from hokusai.mlflow_compat import latest_metrics
 from hokusai.reach.origins import Origin
 from hokusai_mlflow_plugin.domain.bindings import binding_of, bound_tags, counting, may_be_bound
-from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_ADDRESS_TAG
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
+from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_ADDRESS_TAG
 
 
 @dataclass(frozen=True)
