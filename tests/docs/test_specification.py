@@ -282,11 +282,18 @@ def test_error_handling(
 
 @pytest.mark.parametrize("heading", SIGNATURES)
 def test_signatures(heading: str) -> None:
-    """Each method has the parameters and defaults that the reference gives it."""
+    """Each method has the parameters and defaults that the reference gives it.
+
+    What it takes besides is optional, and given by its name.
+    """
     method = inspect.signature(getattr(ModelRegistry, heading.strip("`()")))
     written = _signature(BLOCKS[heading])
 
-    actual = list(method.parameters.values())[1:]
+    more, actual = [], []
+    for parameter in list(method.parameters.values())[1:]:
+        is_more = parameter.kind is parameter.KEYWORD_ONLY
+        (more if is_more else actual).append(parameter)
+    assert all(parameter.default is not parameter.empty for parameter in more)
     assert [parameter.name for parameter in actual] == [name for name, _default in written]
     for parameter, (name, default) in zip(actual, written, strict=True):
         assert parameter.default == default, name
