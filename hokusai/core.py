@@ -11,9 +11,10 @@ from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from hokusai.arguments import optional_text, text, version_number
+from hokusai.binding import bind
 from hokusai.bulk import register_each
 from hokusai.entities import (
     LineageVersion,
@@ -133,6 +134,30 @@ class ModelRegistry:
             RequestRefused: ``items`` is no list.
         """
         return register_each(self.register_tokenized_model, items, progress=progress)
+
+    @translated()
+    def bind_model(self, name: str, token_id: str, benchmark_metric: str) -> RegisteredModel:
+        """Have a registered model tokenise its versions by itself (R17).
+
+        From then on each version of it that is registered without token tags, and whose run or
+        logged model logged the metric, carries the token, the metric and the value that was
+        logged. Scripts that register it need not change.
+
+        Args:
+            name: Name of the registered model; it is created where there is none.
+            token_id: The token, e.g. ``IMG-001``.
+            benchmark_metric: The metric that improvements are measured by.
+
+        Returns:
+            The registered model, with both tags.
+
+        Raises:
+            RequestRefused: Token or metric is wrong, or versions carry another token; the model
+                is as it was before.
+        """
+        name, token_id = text("name", name), text("token_id", token_id)
+        self.ask("tokens/list", max_results=1)  # a registry that knows no tokens would bind nothing
+        return bind(self._client, name, token_id, text("benchmark_metric", benchmark_metric))
 
     @translated()
     def get_tokenized_model(self, name: str, version: str | int | None = None) -> ModelVersion:

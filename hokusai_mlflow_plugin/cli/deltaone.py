@@ -14,6 +14,7 @@ from hokusai_mlflow_plugin.cli.output import (
     reporting_errors,
     time_text,
 )
+from hokusai_mlflow_plugin.domain.bindings import BOUND_TAG
 
 _MEANING = {
     "baseline": "It set the value to beat; a baseline pays nothing.",
@@ -53,7 +54,8 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
       hokusai-mlflow deltaone explain image-classifier 2 --registry-uri http://127.0.0.1:5000
     """
     parameters = {} if version is None else {"version": version}
-    found = open_registry(registry_uri).ask("deltaone/detect", name=name, **parameters)
+    registry = open_registry(registry_uri)
+    found = registry.ask("deltaone/detect", name=name, **parameters)
     if as_json:
         print_json(found)
         return
@@ -68,6 +70,9 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
     click.echo(f"  {decision['reason']}")
     click.echo(f"  {_MEANING[decision['outcome']]}")
     click.echo(f"  {evidence_text(decision)}")
+    tags = registry.get_tokenized_model(name, found["version"]).tags
+    if (logged_by := tags.get(BOUND_TAG)) is not None:
+        click.echo(f"  Its registered model tokenised it, with what run {logged_by} logged.")
     click.echo(f"  Decided {time_text(decision['decided_timestamp'])}.")
     for earlier in found["history"]:
         when = time_text(earlier["decided_timestamp"])

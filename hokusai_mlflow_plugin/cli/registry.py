@@ -165,6 +165,26 @@ def lineage(name: str, registry_uri: str | None, as_json: bool) -> None:
     print_table((*columns, "parent", "contributor", "registered"), rows)
 
 
+@model.command()
+@click.argument("name")
+@click.argument("token_id", metavar="TOKEN")
+@click.argument("benchmark_metric", metavar="METRIC")
+@registry_option
+@reporting_errors
+def bind(name: str, token_id: str, benchmark_metric: str, registry_uri: str | None) -> None:
+    """Have a registered model tokenise its versions by itself.
+
+    Each version of NAME that is registered without token tags, and whose run or logged model logged
+    METRIC, then carries TOKEN and the value that was logged. The model is created if need be.
+
+    \b
+    Example:
+      hokusai-mlflow model bind image-classifier IMG-001 accuracy
+    """
+    open_registry(registry_uri).bind_model(name, token_id, benchmark_metric)
+    click.echo(f"Versions of {name} whose run logged {benchmark_metric} now carry {token_id}.")
+
+
 def _token(registry: ModelRegistry, token_id: str) -> Mapping[str, Any]:
     """A token's summary.
 

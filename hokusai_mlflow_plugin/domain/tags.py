@@ -45,7 +45,7 @@ from hokusai_mlflow_plugin.domain.values import (
 RULED_TAGS = frozenset((*REQUIRED_TAGS, DIRECTION_TAG, *CONTRIBUTOR_TAGS, PROMPT_TAG))
 """Writing any other tag changes nothing that the rules or the index know of."""
 
-RULED_MODEL_TAGS = frozenset((TOKEN_ID_TAG, PROMPT_TAG))
+RULED_MODEL_TAGS = frozenset((TOKEN_ID_TAG, BENCHMARK_METRIC_TAG, PROMPT_TAG))
 """The same of a registered model's own tags."""
 
 _CHECKS: Mapping[str, Callable[[str, Catalogue], Violation | None]] = {

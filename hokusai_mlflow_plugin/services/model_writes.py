@@ -16,6 +16,11 @@ from hokusai_mlflow_plugin.domain.errors import (
     TagsRefused,
     Violation,
 )
+from hokusai_mlflow_plugin.domain.metrics import (
+    BENCHMARK_METRIC_TAG,
+    check_known_metric,
+    check_metric_name,
+)
 from hokusai_mlflow_plugin.domain.tags import (
     RULED_MODEL_TAGS,
     is_prompt,
@@ -29,6 +34,7 @@ from hokusai_mlflow_plugin.services.policy import findings
 from hokusai_mlflow_plugin.settings import Policy, Settings
 
 _SHOWN_VERSIONS = 5
+_METRIC_CHECKS = (check_metric_name, check_known_metric)
 
 
 def write_model(
@@ -36,7 +42,7 @@ def write_model(
 ) -> None:
     """Check a model's tags; under the audit policy a refusal goes on record."""
     try:
-        _check_model(connection, model, written)
+        _check_model(connection, judge.settings, model, written)
     except TagsRefused as refusal:
         if judge.settings.policy is not Policy.AUDIT:
             raise
@@ -61,7 +67,9 @@ def follow_model(connection: Connection, settings: Settings, model: ModelId) -> 
     past_heads.raise_heads(connection, settings.catalogue, model.workspace, tokens)
 
 
-def _check_model(connection: Connection, model: ModelId, written: Collection[str]) -> None:
+def _check_model(
+    connection: Connection, settings: Settings, model: ModelId, written: Collection[str]
+) -> None:
     subject = f"Registered model {shown(model.name)}"
     if respelt := tag_spelling.respelt(connection, model, written, RULED_MODEL_TAGS):
         raise TagsRefused(respelt, subject)
@@ -69,8 +77,11 @@ def _check_model(connection: Connection, model: ModelId, written: Collection[str
     token_id = tags.get(TOKEN_ID_TAG)
     if token_id is None or is_prompt(tags):
         return
-    if violation := check_token_id(token_id):
-        raise TagsRefused([violation], subject)
+    faults = [check_token_id(token_id)]
+    if (metric := tags.get(BENCHMARK_METRIC_TAG)) is not None:
+        faults += [check(metric, settings.catalogue) for check in _METRIC_CHECKS]
+    if violations := [fault for fault in faults if fault is not None]:
+        raise TagsRefused(violations, subject)
     others = live_versions.versions_of_other_tokens(
         connection, model, token_id, _SHOWN_VERSIONS + 1
     )

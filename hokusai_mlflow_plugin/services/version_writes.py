@@ -17,6 +17,7 @@ from hokusai_mlflow_plugin.db.index import index_rows, live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
+from hokusai_mlflow_plugin.domain.bindings import BOUND_TAG
 from hokusai_mlflow_plugin.domain.errors import (
     TagsLocked,
     TagsRefused,
@@ -160,8 +161,16 @@ def _check(connection: Connection, settings: Settings, version: Version, write: 
     )
     respelt = tag_spelling.respelt(connection, version.id, _keys(write), RULED_TAGS)
     if violations := respelt or check_write(write, context):
-        raise TagsRefused(violations, version_subject(version.id))
+        raise TagsRefused(violations, version_subject(version.id) + _origin_of_tags(write))
     return _Checked(token_tags(write.tags, context), surroundings.head, past)
+
+
+def _origin_of_tags(write: Write) -> str:
+    """What is said to who gave no token tags and has them refused."""
+    logged_by = write.tags.get(BOUND_TAG) if write.created else None
+    if logged_by is None:
+        return ""
+    return f" (tokenised by its registered model, with what run {shown(logged_by)} logged)"
 
 
 def _keys(write: Write) -> Collection[str]:

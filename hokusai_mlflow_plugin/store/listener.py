@@ -21,6 +21,7 @@ from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import registry_writes
 from hokusai_mlflow_plugin.services.changes import Changes, CreatedVersion
 from hokusai_mlflow_plugin.store import registry_log
+from hokusai_mlflow_plugin.store.binding import bind_new_version
 from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     DEFAULT_WORKSPACE,
     SqlModelVersion,
@@ -43,6 +44,7 @@ _PARTS = (*_TAGS, SqlRegisteredModelAlias)
 @event.listens_for(HokusaiSession, "before_flush")
 def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object) -> None:
     _spell_as_stored(session)
+    bind_new_version(session)
     changes = _changes(session)
     if not changes.needs_lock:
         return

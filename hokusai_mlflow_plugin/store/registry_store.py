@@ -20,6 +20,7 @@ from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.rewards import catching_up
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
+from hokusai_mlflow_plugin.store.binding import creating_version
 from hokusai_mlflow_plugin.store.evidence import evidence_source
 from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     SqlAlchemyStore,
@@ -82,7 +83,8 @@ class TokenAwareRegistry:
         """
         store: Any = super()
         try:
-            return store.create_model_version(*args, **kwargs)
+            with creating_version():
+                return store.create_model_version(*args, **kwargs)
         except MlflowException as error:
             # With its cause, by which retries tell a lost race.
             raise without_wrong_source(error) from error.__cause__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from support.bulk import seed_versions
 from support.registry import (
@@ -22,6 +23,7 @@ from support.statements import statements
 
 from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
+from hokusai_mlflow_plugin.store.registry_store import build_store
 
 TOKENISED_CREATE = 4
 """How many more statements a tokenised ``create_model_version`` may send than MLflow's own."""
@@ -46,7 +48,9 @@ def cost(store, write):
     return len(sent)
 
 
+BOUND = "bound"
 UNRULED = {
+    "create unmeasured of a bound model": lambda store: create_version(store, BOUND, tags={}),
     "create": lambda store: create_version(store, tags={}),
     "create with tags": lambda store: create_version(
         store, tags={"a": "b", METRIC: "x", VALUE: "y"}
@@ -71,6 +75,8 @@ def test_what_the_rules_do_not_name_costs_nothing(store, stock_store, write):
     create_model(stock_store, tags={"note": "a"})
     create_version(stock_store, tags={"note": "a"})
     create_version(store, tags=token_tags(note="a"))
+    create_model(stock_store, BOUND, {TOKEN: "IMG-001", METRIC: "accuracy"})
+    create_version(stock_store, BOUND, tags={})
     with_plugin = cost(store, UNRULED[write])
     _undo(stock_store, write)
     assert with_plugin == cost(stock_store, UNRULED[write])
@@ -125,6 +131,22 @@ def test_tokenised_creation(store, stock_store, metric, model_tags):
         create = partial(create_version, tags=tags)
         extra.append(cost(store, create) - cost(stock_store, create))
     assert max(extra) <= TOKENISED_CREATE, extra
+
+
+def test_creation_that_the_model_tokenises(database_uri, stock_store, tmp_path):
+    """A version that its registered model tokenises costs one statement more than one that brings
+    its tags and has a run: looking for the value to register, then for what backs it."""
+    store = build_store(f"hokusai+{database_uri}", database_uri)
+    tracking = MlflowClient(tracking_uri=database_uri)
+    run_id = tracking.create_run(tracking.create_experiment("a", str(tmp_path))).info.run_id
+    tracking.log_metric(run_id, "accuracy", 0.5)
+    costs = []
+    for model_tags, tags in (({}, token_tags()), ({TOKEN: "IMG-001", METRIC: "accuracy"}, {})):
+        create_model(stock_store, tags=model_tags)
+        costs.append(cost(store, partial(create_version, tags=tags, run_id=run_id)))
+        stock_store.delete_registered_model("model")
+    brought, bound = costs
+    assert bound <= brought + 1
 
 
 @pytest.mark.parametrize("max_results", [1, 10, 1000])

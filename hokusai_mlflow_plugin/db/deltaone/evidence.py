@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     ACTIVE,
@@ -13,8 +13,10 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     latest_metrics,
     logged_model_metrics,
     logged_models,
+    run_tags,
     runs,
 )
+from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_ADDRESS_TAG
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Logged:
     experiment_id: int
     logged_by: str
     """The run that logged it: of a logged model that may be another one."""
+    contributor: str | None = None
+    """Tag ``contributor_address`` of the run that made it, if it has one."""
 
     @property
     def rests_on(self) -> tuple[str, ...]:
@@ -62,11 +66,17 @@ def logged_values(connection: Connection, sought: Sought) -> Sequence[Logged]:
 def _of_run(connection: Connection, sought: Sought) -> Sequence[Logged]:
     metric = latest_metrics.c
     query = (
-        select(metric.key, metric.value, runs.c.run_uuid, runs.c.experiment_id)
+        select(
+            metric.key,
+            metric.value,
+            runs.c.run_uuid,
+            runs.c.experiment_id,
+            _contributor.label("by"),
+        )
         .select_from(
-            latest_metrics.join(runs, runs.c.run_uuid == metric.run_uuid).join(
-                experiments, experiments.c.experiment_id == runs.c.experiment_id
-            )
+            latest_metrics.join(runs, runs.c.run_uuid == metric.run_uuid)
+            .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
+            .outerjoin(run_tags, _names_contributor_of(runs.c.run_uuid))
         )
         .where(
             runs.c.lifecycle_stage == ACTIVE,
@@ -80,18 +90,27 @@ def _of_run(connection: Connection, sought: Sought) -> Sequence[Logged]:
     # accuracy.
     rows = [row for row in connection.execute(query) if row.key in sought.names]
     rows.sort(key=lambda row: sought.names.index(row.key))
-    return [Logged(row.value, row.run_uuid, row.experiment_id, row.run_uuid) for row in rows]
+    return [
+        Logged(row.value, row.run_uuid, row.experiment_id, row.run_uuid, row.by) for row in rows
+    ]
 
 
 def _of_model(connection: Connection, sought: Sought) -> Sequence[Logged]:
     metric, model = logged_model_metrics.c, logged_models.c
     run_id = func.coalesce(model.source_run_id, model.model_id)
     query = (
-        select(metric.metric_name, metric.metric_value, run_id, model.experiment_id, metric.run_id)
+        select(
+            metric.metric_name,
+            metric.metric_value,
+            run_id,
+            model.experiment_id,
+            metric.run_id,
+            _contributor,
+        )
         .select_from(
-            logged_model_metrics.join(logged_models, model.model_id == metric.model_id).join(
-                experiments, experiments.c.experiment_id == model.experiment_id
-            )
+            logged_model_metrics.join(logged_models, model.model_id == metric.model_id)
+            .join(experiments, experiments.c.experiment_id == model.experiment_id)
+            .outerjoin(run_tags, _names_contributor_of(model.source_run_id))
         )
         .where(
             model.lifecycle_stage == ACTIVE,
@@ -105,10 +124,17 @@ def _of_model(connection: Connection, sought: Sought) -> Sequence[Logged]:
         .limit(_MAX_MODEL_METRICS)
     )
     return [
-        Logged(value, run, experiment_id, logged_by)
-        for name, value, run, experiment_id, logged_by in connection.execute(query)
+        Logged(value, run, experiment_id, logged_by, contributor)
+        for name, value, run, experiment_id, logged_by, contributor in connection.execute(query)
         if name in sought.names and value == value  # noqa: PLR0124  # NaN of PostgreSQL
     ]
+
+
+_contributor = run_tags.c.value
+
+
+def _names_contributor_of(run_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return and_(run_tags.c.run_uuid == run_id, run_tags.c.key == CONTRIBUTOR_ADDRESS_TAG)
 
 
 _MAX_MODEL_METRICS = 1000

@@ -88,6 +88,14 @@ runs = Table(
 ACTIVE = "active"
 """``lifecycle_stage`` of a run or a logged model that is not deleted."""
 
+run_tags = Table(
+    "tags",
+    _mlflow,
+    Column("key", String(250), primary_key=True),
+    Column("value", String(8000)),
+    Column("run_uuid", String(32), primary_key=True),
+)
+
 experiments = Table(
     "experiments",
     _mlflow,
