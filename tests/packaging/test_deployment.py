@@ -18,6 +18,7 @@ import pytest
 import yaml
 from support.postgres import start_server
 
+from hokusai_mlflow_plugin.domain.client_variables import CLIENT_VARIABLES
 from hokusai_mlflow_plugin.settings import _PARSERS, TEST_PREFIX
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,7 @@ def test_settings_are_all_read_in_one_place() -> None:
         for name in re.findall(r"\bHOKUSAI_[A-Z0-9_]*[A-Z0-9]\b", source.read_text())
         if not name.startswith(TEST_PREFIX.rstrip("_"))
     }
-    assert named == set(_PARSERS)
+    assert named == set(_PARSERS) | CLIENT_VARIABLES
 
 
 @pytest.mark.parametrize("name", sorted(_PARSERS))
