@@ -21,7 +21,7 @@ from hokusai_mlflow_plugin.cli.reports import (
     with_progress,
 )
 from hokusai_mlflow_plugin.db.index import registry_scan
-from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.db.schema import binary_log, migrations
 from hokusai_mlflow_plugin.domain.errors import OtherCatalogue
 from hokusai_mlflow_plugin.services.index import backfill, known_catalogue, maintenance
 from hokusai_mlflow_plugin.services.index.maintenance import Report
@@ -71,6 +71,8 @@ def upgrade(
         open_database(database_uri, migrated=False) as (engine, settings),
     ):
         if not dry_run:
+            with engine.connect() as connection:
+                binary_log.require_row_log(connection)
             migrations.upgrade(engine)
         with engine.connect() as connection:
             total = registry_scan.count_versions(connection)

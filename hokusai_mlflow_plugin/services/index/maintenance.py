@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.db.index import index_repair, index_rows
 from hokusai_mlflow_plugin.db.index.index_repair import Decided
 from hokusai_mlflow_plugin.db.index.registry_scan import IndexRow
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
+from hokusai_mlflow_plugin.db.schema import binary_log
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.tags import TokenTags
@@ -104,10 +105,15 @@ def rebuild(engine: Engine, catalogue: Catalogue, batch_size: int = BATCH_SIZE) 
 
     Each batch is a transaction: interrupted and run again, it goes on to repair what still
     differs. Running servers wait for one batch at most (``index_repair.lock``).
+
+    Raises:
+        StatementLog: The database takes no writes at READ COMMITTED.
     """
     # Under its locks each statement must see what was committed before they were granted: a
     # snapshot from before would put the index back to it.
     with _connect(engine, "READ COMMITTED") as connection:
+        binary_log.require_row_log(connection)
+        connection.rollback()
         for batch in scan(connection, catalogue, batch_size, locking=True):
             differences = _differences(batch)
             if differences:
