@@ -10,7 +10,7 @@ with SIGKILL. Afterwards it proves that
 - no version is tokenised without valid tags, and the token index is what the tags say;
 - no acknowledged write is lost: each client compares its own versions;
 - nothing was answered with a 5xx, save for a 503 while a worker was down;
-- the ledger is sound: one event for each achieved decision, in one chain.
+- the ledger is sound: one event for each achieved decision, in one chain, and a run backs one.
 
 Prints figures, and each fault found; exit status 1 where there is one.
 """

@@ -6,6 +6,7 @@ and its verification of the ledger are asked besides.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +74,7 @@ class Registry:
             "SELECT token_id, benchmark_metric, direction, baseline_value, head_value, "
             "head_decision_id FROM hokusai_series"
         )
-        self.events = rows("SELECT decision_id FROM hokusai_reward_events")
+        self.events = rows("SELECT decision_id, data FROM hokusai_reward_events")
         self.deliveries = rows("SELECT sequence FROM hokusai_reward_deliveries")
 
     @property
@@ -95,6 +96,7 @@ def faults(engine: Engine, own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from (f"verify: {difference}" for difference in report.differences)
     yield from _tags_and_index(registry)
     yield from _decisions(registry)
+    yield from _runs(registry)
     yield from _heads(registry)
     yield from _acknowledged(registry, own)
 
@@ -161,6 +163,17 @@ def _decisions(registry: Registry) -> Iterator[str]:
         yield f"{len(registry.events)} events for {achieved.total()} achieved decisions"
     if len(registry.deliveries) != len(registry.events):
         yield f"{len(registry.deliveries)} deliveries of {len(registry.events)} events"
+
+
+def _runs(registry: Registry) -> Iterator[str]:
+    """A run backs one reward."""
+    told = [json.loads(data) for _decision, data in registry.events]
+    backed = Counter(event["run_id"] for event in told if event["evidence"] == "run_backed")
+    for run_id, count in backed.items():
+        if count > 1:
+            yield f"run {run_id} backs {count} rewards"
+    if not backed:
+        yield "no reward that a run backs: the run has shown nothing of them"
 
 
 def _heads(registry: Registry) -> Iterator[str]:

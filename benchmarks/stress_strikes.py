@@ -16,8 +16,13 @@ UID = "stress_uid"
 ARENA = "arena"
 """A model whose versions are fought over tag by tag."""
 ARENA_VERSIONS = ("1", "2", "3", "4")
+SCENES = 6
 DOOMED = "doomed"
 """A model each of whose versions is deleted and given a stage at once."""
+RUNS = "runs"
+"""A model whose tags name the run of each strike."""
+RUN_VALUE = 200_000
+"""What the run of strike 0 logged; strikes are numbered down, so that values fall."""
 LISTS = 12
 """How many models there are to make versions of in one series at once."""
 
@@ -31,18 +36,20 @@ class Strikes:
         self.rng = rng
         self.deleted: set[str] = set()
         """Marks of the versions whose deletion was acknowledged."""
+        self._run_ids: dict[int, str] = {}
         self.scenes: tuple[Callable[[int], None], ...] = (
             self.tags,
             self.contributors,
             self.series,
             self.stages,
             self.model_token,
+            self.runs,
         )
 
     def strike(self, number: int) -> None:
         """Play a part in a strike; they are numbered down to 0."""
-        scene = self.scenes[number % len(self.scenes)]
-        scene(number // len(self.scenes))
+        scene = self.scenes[number % SCENES]
+        scene(number // SCENES)
 
     def tags(self, number: int) -> None:
         """The three required tags come and go: some order must explain what is left."""
@@ -101,20 +108,45 @@ class Strikes:
             tags = tag_list({TOKEN: token, METRIC: "accuracy", VALUE: "0.5"})
             self.write("POST", "create", name=name, source=SOURCE, tags=tags)
 
+    def runs(self, number: int) -> None:
+        """Each client's own token, a DeltaOne, and one run for all of them: it backs one reward."""
+        run_id = self._run_ids.get(number) or self._find_run(number)
+        value = str(RUN_VALUE + number)
+        tags = {TOKEN: f"RUN-{self.number}", METRIC: "rmse", VALUE: value}
+        body = {"name": f"list-{self.number % LISTS}", "run_id": run_id, "source": SOURCE}
+        self.write("POST", "create", **body, tags=tag_list(tags))
+
+    def _find_run(self, number: int) -> str:
+        reply = self.api.read("/api/2.0/mlflow/registered-models/get", name=RUNS)
+        tags = reply.body.get("registered_model", {}).get("tags", [])
+        self._run_ids = {int(tag["key"]): tag["value"] for tag in tags}
+        return self._run_ids.get(number, "")
+
     def write(self, method: str, what: str, **body: object):
         return self.api.write(method, f"model-versions/{what}", **body)
 
 
 def prepare(api: Api, strikes: int) -> None:
     """The models and versions that the strikes are about."""
-    for name in (ARENA, DOOMED, *(f"list-{number}" for number in range(LISTS))):
+    for name in (ARENA, DOOMED, RUNS, *(f"list-{number}" for number in range(LISTS))):
         api.write("POST", "registered-models/create", name=name)
     for _version in ARENA_VERSIONS:
         api.write("POST", "model-versions/create", name=ARENA, source=SOURCE)
-    for version in range(1, 2 * (strikes // 5 + 1) + 1):
+    _log_runs(api, strikes // SCENES + 1)
+    for version in range(1, 2 * (strikes // SCENES + 1) + 1):
         tags = {TOKEN: "DOOM-1", METRIC: "of no direction", VALUE: "1", UID: doomed_mark(version)}
         body = {"name": DOOMED, "source": SOURCE, "tags": tag_list(tags)}
         api.write("POST", "model-versions/create", **body)
+
+
+def _log_runs(api: Api, count: int) -> None:
+    experiment = api.write("POST", "experiments/create", name="runs").body["experiment_id"]
+    for number in range(count):
+        begun = {"experiment_id": experiment, "start_time": 1}
+        run_id = api.write("POST", "runs/create", **begun).body["run"]["info"]["run_id"]
+        logged = {"key": "rmse", "value": RUN_VALUE + number, "timestamp": 1, "step": 0}
+        api.write("POST", "runs/log-metric", run_id=run_id, **logged)
+        api.write("POST", "registered-models/set-tag", name=RUNS, key=str(number), value=run_id)
 
 
 def doomed_mark(version: int) -> str:

@@ -6,13 +6,16 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
 import pytest
+from mlflow.utils.workspace_context import WorkspaceContext
 from support.killed import killable
 from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_model, create_version, set_tag, token_tags
-from support.rewards import assert_sound, decided_rows, events, outcome
+from support.rewards import assert_sound, decided_rows, events, faults, outcome, rows
 
 from hokusai_mlflow_plugin.db.deltaone import series_heads
 from hokusai_mlflow_plugin.db.keys import SeriesId
@@ -91,6 +94,32 @@ def test_the_same_improvement_races(store, race):
     race(lambda own, n: create_version(own, f"model-{n}", token_tags(**{VALUE: "0.2"})))
     assert len(events(store)) == 1
     assert_sound(store)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_workspaces_race(database_uri, store_factory, race, monkeypatch, seed):
+    """Writers of one token in four workspaces: no step is paid for in two of them (R9)."""
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    teams, values, store = [f"team-{n}" for n in range(4)], rising(seed), store_factory()
+    for team in teams:
+        with WorkspaceContext(team):
+            create_version(store, tags=token_tags(**{VALUE: "0.1"}))
+
+    def write(own: Any, n: int) -> None:
+        with WorkspaceContext(teams[n % 4]):
+            create_version(own, tags=token_tags(**{VALUE: values[n]}))
+
+    race(write, writers=16)
+    with store.engine.connect() as connection:
+        paid = [
+            (row["workspace"], Decimal(row["baseline_value"]), Decimal(row["value"]))
+            for row in rows(connection, "hokusai_decisions")
+            if row["outcome"] == "achieved"
+        ]
+    assert paid
+    for one, other in combinations(paid, 2):
+        assert one[2] <= other[1] or other[2] <= one[1], (one, other)
+    assert faults(store) == []
 
 
 def test_amendments_race(store, race):
