@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
@@ -52,6 +53,14 @@ def _exists(client: MlflowClient, name: str) -> bool:
     return True
 
 
+def is_untouched(model: RegisteredModel) -> bool:
+    """Whether a model is as it was created: no version, nor anything else."""
+    changed = model.last_updated_timestamp != model.creation_timestamp
+    return not (
+        changed or model.description or model.tags or model.aliases or model.latest_versions
+    )
+
+
 def remove_empty_model(registry: Any, name: str) -> None:
     """Remove a model that nobody else has done anything with; what fails here is only noted.
 
@@ -61,10 +70,7 @@ def remove_empty_model(registry: Any, name: str) -> None:
     """
     try:
         model = registry.get_registered_model(name)
-        changed = model.last_updated_timestamp != model.creation_timestamp
-        if changed or model.description or model.tags or model.aliases:
-            return
-        if not model.latest_versions:  # else another client has registered one meanwhile
+        if is_untouched(model):  # else another client has done something with it meanwhile
             registry.delete_registered_model(name)
     except MlflowException as error:
         if error.error_code != _MISSING:

@@ -21,9 +21,11 @@ from hokusai_mlflow_plugin.domain.client_variables import COPY_EXPERIMENT
 from hokusai_mlflow_plugin.domain.origin import (
     COPIED,
     COPY_FOR_TAG,
+    COPY_ID_TAG,
     COPY_TAG,
     COPYING,
     ORIGIN_RUN_TAG,
+    new_copy_id,
 )
 
 _EXISTS = ErrorCode.Name(RESOURCE_ALREADY_EXISTS)
@@ -56,6 +58,7 @@ class Copy:
         self._origin = origin
         self._experiment = experiment
         self._created_for = created_for
+        self._id = new_copy_id()
         self._runs: dict[str, str] = {}
         """Of each run that logged something about the model, its copy."""
         self.model: Any = None
@@ -124,7 +127,7 @@ class Copy:
 
     def _marks(self) -> dict[str, str]:
         created = {} if self._created_for is None else {COPY_FOR_TAG: self._created_for}
-        return {COPY_TAG: COPYING, **created, **self._origin.tags}
+        return {COPY_TAG: COPYING, COPY_ID_TAG: self._id, **created, **self._origin.tags}
 
     def _copy_run(self, experiment_id: str) -> None:
         run = self._origin.run

@@ -10,6 +10,7 @@ from hokusai_mlflow_plugin.cli.deltaone import deltaone
 from hokusai_mlflow_plugin.cli.index import index
 from hokusai_mlflow_plugin.cli.metrics import metrics
 from hokusai_mlflow_plugin.cli.policy import policy
+from hokusai_mlflow_plugin.cli.reach import upkeep
 from hokusai_mlflow_plugin.cli.registry import model, token
 from hokusai_mlflow_plugin.cli.rewards import rewards
 from hokusai_mlflow_plugin.cli.server import server
@@ -23,5 +24,16 @@ def main() -> None:
     """Hokusai's token-aware model registry for MLflow."""
 
 
-for command in (server, database, index, token, model, deltaone, rewards, metrics, policy):
+for command in (
+    server,
+    database,
+    index,
+    token,
+    model,
+    upkeep,
+    deltaone,
+    rewards,
+    metrics,
+    policy,
+):
     main.add_command(command)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+import time
+
 ORIGIN_TRACKING_TAG = "hokusai_origin_tracking_uri"
 ORIGIN_RUN_TAG = "hokusai_origin_run_id"
 ORIGIN_MODEL_TAG = "hokusai_origin_model_id"
@@ -13,3 +16,16 @@ COPYING = "unfinished"
 COPIED = "finished"
 COPY_FOR_TAG = "hokusai_copy_for"
 """The registered model that a copy is made for, where that was created with it."""
+COPY_ID_TAG = "hokusai_copy_id"
+"""What is of one copy has one id: when it was begun, in epoch milliseconds, and random digits."""
+
+
+def new_copy_id() -> str:
+    """An id for a copy that is begun now."""
+    return f"{time.time_ns() // 1_000_000}-{secrets.token_hex(8)}"
+
+
+def begun_ms(copy_id: str) -> int:
+    """When a copy was begun; 0 for text that is no id."""
+    begun = copy_id.partition("-")[0]
+    return int(begun[:15]) if begun.isascii() and begun.isdigit() else 0

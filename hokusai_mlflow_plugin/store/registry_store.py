@@ -7,12 +7,14 @@ from functools import cache
 from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from flask import has_request_context, request
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Connection, make_url
 
 from hokusai_mlflow_plugin.db.drivers import require_driver
 from hokusai_mlflow_plugin.db.schema import binary_log, migrations
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
+from hokusai_mlflow_plugin.domain.lineage import logged_model_of
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.index import backfill, known_catalogue
@@ -34,7 +36,11 @@ from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     server_tracking_uri,
     workspaces_enabled,
 )
-from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate, without_wrong_source
+from hokusai_mlflow_plugin.store.mlflow_compat.errors import (
+    of_another_server,
+    translate,
+    without_wrong_source,
+)
 from hokusai_mlflow_plugin.store.retries import retry_lost_races
 from hokusai_mlflow_plugin.store.session import session_maker
 from hokusai_mlflow_plugin.store.version_numbers import number_versions
@@ -86,8 +92,13 @@ class TokenAwareRegistry:
             with creating_version():
                 return store.create_model_version(*args, **kwargs)
         except MlflowException as error:
+            told = without_wrong_source(error)
+            call = signature(store.create_model_version).bind(*args, **kwargs).arguments
+            model_id = logged_model_of(call.get("source")) or call.get("model_id")
+            if model_id and has_request_context():
+                told = of_another_server(told, model_id, request.host_url.rstrip("/"))
             # With its cause, by which retries tell a lost race.
-            raise without_wrong_source(error) from error.__cause__
+            raise told from error.__cause__
 
     def ask(
         self,

@@ -69,6 +69,27 @@ def without_wrong_source(error: MlflowException) -> MlflowException:
     return error
 
 
+def of_another_server(error: MlflowException, model_id: str, address: str) -> MlflowException:
+    """The error of ``create_model_version``, where it is that no logged model has this id here.
+
+    Args:
+        error: What MLflow says.
+        model_id: The logged model.
+        address: This server's, as its client knows it.
+    """
+    missing = error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+    if not missing or model_id not in error.message:
+        return error
+    return MlflowException(
+        f"Logged model {model_id} is not on {address}, which was asked to register it: another "
+        "server has it, or a database or folder of the client. Either set the client's registry "
+        f"URI to hokusai+{address}, with hokusai-mlflow-plugin installed there, and the model is "
+        "found where it was logged; or start this server on the database that tracks the client's "
+        "runs (--backend-store-uri), with a --registry-store-uri of its own.",
+        error_code=RESOURCE_DOES_NOT_EXIST,
+    )
+
+
 def without_sql(error: MlflowException) -> MlflowException:
     """The error of a session, where the database is at fault and not the request.
 
