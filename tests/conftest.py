@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from support.database_base import Databases, MissingDatabase
+from support.database_base import Databases, Holding, MissingDatabase
 from support.databases import AllDatabases, required
 from support.engines import dispose_engines
 from support.registry import create_model, create_version
@@ -53,8 +53,20 @@ def _databases(all_databases: AllDatabases, dialect: str) -> Databases:
 
 @pytest.fixture(params=DIALECTS)
 def database_uri(request: pytest.FixtureRequest, all_databases: AllDatabases) -> Iterator[str]:
-    """URI of a fresh database with MLflow's schema in it and nothing else; gone after the test."""
-    yield from _one_database(all_databases, request.param, empty=False)
+    """URI of a fresh database with MLflow's tables in it; gone after the test.
+
+    Ours are there too where the test takes ``store``, which is opened before the test begins: to
+    migrate takes longer than most tests. Not where anything takes ``stock_database_uri``.
+    """
+    taken = request.fixturenames
+    is_migrated = "store" in taken and "stock_database_uri" not in taken
+    yield from _one_database(all_databases, request.param, "hokusai" if is_migrated else "mlflow")
+
+
+@pytest.fixture
+def stock_database_uri(database_uri: str) -> str:
+    """The same with MLflow's tables alone; for what fills it before the plugin is there."""
+    return database_uri
 
 
 @pytest.fixture(params=DIALECTS)
@@ -62,12 +74,12 @@ def empty_database_uri(
     request: pytest.FixtureRequest, all_databases: AllDatabases
 ) -> Iterator[str]:
     """URI of a fresh database without any table; gone after the test."""
-    yield from _one_database(all_databases, request.param, empty=True)
+    yield from _one_database(all_databases, request.param, "nothing")
 
 
-def _one_database(all_databases: AllDatabases, dialect: str, *, empty: bool) -> Iterator[str]:
+def _one_database(all_databases: AllDatabases, dialect: str, holding: Holding) -> Iterator[str]:
     databases = _databases(all_databases, dialect)
-    uri = databases.create(empty=empty)
+    uri = databases.create(holding)
     yield uri
     dispose_engines()
     databases.drop(uri)

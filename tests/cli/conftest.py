@@ -17,14 +17,14 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def old_database_uri(database_uri):
+def old_database_uri(stock_database_uri):
     """A stock MLflow's database: two versions conform, two do not, for three reasons."""
-    stock = SqlAlchemyStore(database_uri)
+    stock = SqlAlchemyStore(stock_database_uri)
     create_version(stock, "good", tags=token_tags(**{VALUE: "0.5"}))
     create_version(stock, "good", tags=token_tags(**{VALUE: "0.7"}))
     create_version(stock, 'bad, "so"', tags=token_tags(**{TOKEN: "img_001", VALUE: "nan"}))
     create_version(stock, "pending", tags={TOKEN: "IMG-001", METRIC: "accuracy"})
-    return database_uri
+    return stock_database_uri
 
 
 @pytest.fixture(scope="session")

@@ -68,9 +68,9 @@ def test_what_can_be_kept(store):
 
 
 @pytest.fixture
-def old_data(database_uri):
+def old_data(stock_database_uri):
     """MLflow's own store with two versions from before the plugin, both mistyped in both tags."""
-    old = SqlAlchemyStore(database_uri)
+    old = SqlAlchemyStore(stock_database_uri)
     for value in ("0.85", "0.80"):
         tags = token_tags(**{VALUE: value}, **dict(zip(KEYS, MISTYPED, strict=False)))
         create_version(old, tags=tags)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import create_engine
-from support.database_base import MissingDatabase, create_mlflow_schema
+from support.database_base import MissingDatabase, create_schema
 from support.databases import required
 from support.engines import dispose_engines
 from support.private_mariadb import private_mariadb
@@ -31,7 +31,7 @@ def statement_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("maria")
     try:
         with private_mariadb(folder, "--log-bin", "--binlog-format=STATEMENT") as uri:
-            create_mlflow_schema(uri)
+            create_schema(uri, "mlflow")
             yield uri
             dispose_engines()
     except MissingDatabase as error:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from functools import cached_property
+from typing import Literal
 
 from mlflow.store.db.utils import _initialize_tables
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import OperationalError
+
+from hokusai_mlflow_plugin.db.schema import migrations
+from hokusai_mlflow_plugin.services.index import backfill
+from hokusai_mlflow_plugin.settings import Settings
+
+Holding = Literal["nothing", "mlflow", "hokusai"]
+"""What a new database holds: no table, MLflow's, or ours too, as an opened store leaves them."""
 
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
 
@@ -21,8 +28,8 @@ class Databases(ABC):
     """Makes and drops databases of one kind."""
 
     @abstractmethod
-    def create(self, *, empty: bool = False) -> str:
-        """URI of a new database that holds MLflow's schema, or nothing at all."""
+    def create(self, holding: Holding = "mlflow") -> str:
+        """URI of a new database."""
 
     @abstractmethod
     def drop(self, uri: str) -> None:
@@ -34,24 +41,29 @@ class Databases(ABC):
 
 
 class ServerDatabases(Databases):
-    """Databases on a server, made over a connection that belongs to none of them."""
+    """Databases on a server, made over a connection that belongs to none of them.
+
+    A name is used again (``dispose_engines``).
+    """
 
     def __init__(self, admin_uri: str | URL) -> None:
         url = make_url(admin_uri)
         self._admin_url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         self._admin: Engine = create_engine(self._admin_url, isolation_level="AUTOCOMMIT")
         self._live: set[str] = set()
+        self._templates: dict[Holding, str] = {}
+        self._dropped: list[str] = []
         try:
             self._admin.connect().close()
         except OperationalError as error:
             raise MissingDatabase(str(error.orig)) from error
 
-    def create(self, *, empty: bool = False) -> str:
-        name = new_name()
-        if empty:
+    def create(self, holding: Holding = "mlflow") -> str:
+        name = self._dropped.pop() if self._dropped else new_name()
+        if holding == "nothing":
             self._execute(f"CREATE DATABASE {name}")
         else:
-            self._clone(name)
+            self._clone(name, holding)
         self._live.add(name)
         return self._uri(name)
 
@@ -59,6 +71,7 @@ class ServerDatabases(Databases):
         name = str(make_url(uri).database)
         self._drop(name)
         self._live.discard(name)
+        self._dropped.append(name)
 
     def close(self) -> None:
         for name in sorted(self._live):
@@ -66,12 +79,13 @@ class ServerDatabases(Databases):
         self._live.clear()
         self._admin.dispose()
 
-    @cached_property
-    def _template(self) -> str:
+    def _template(self, holding: Holding) -> str:
         """Name of the database that the others are copied from."""
-        uri = self.create(empty=True)
-        create_mlflow_schema(uri)
-        return str(make_url(uri).database)
+        if holding not in self._templates:
+            uri = self.create("nothing")
+            create_schema(uri, holding)
+            self._templates[holding] = str(make_url(uri).database)
+        return self._templates[holding]
 
     def _uri(self, name: str) -> str:
         return self._admin_url.set(database=name).render_as_string(hide_password=False)
@@ -82,8 +96,8 @@ class ServerDatabases(Databases):
                 connection.exec_driver_sql(statement)
 
     @abstractmethod
-    def _clone(self, name: str) -> None:
-        """Copy the template to a new database."""
+    def _clone(self, name: str, holding: Holding) -> None:
+        """Copy a template to a new database."""
 
     @abstractmethod
     def _drop(self, name: str) -> None:
@@ -95,10 +109,13 @@ def new_name() -> str:
     return f"hokusai_test_{uuid.uuid4().hex[:16]}"
 
 
-def create_mlflow_schema(uri: str) -> None:
-    """Make MLflow's tables in an empty database."""
+def create_schema(uri: str, holding: Holding) -> None:
+    """Make MLflow's tables in an empty database, and ours where it is to hold them."""
     engine = create_engine(uri)
     try:
         _initialize_tables(engine)
+        if holding == "hokusai":
+            migrations.upgrade(engine)
+            backfill.open_registry(engine, Settings())
     finally:
         engine.dispose()

@@ -1,7 +1,7 @@
-"""Databases for tests: each serves one test, and holds MLflow's schema from the start.
+"""Databases for tests: each serves one test, and holds its tables from the start.
 
-MLflow needs more than a second to create its tables. It is done once per database server, and
-every test gets a copy of the result.
+MLflow needs more than a second to create its tables, our migrations another. It is done once per
+database server, and every test gets a copy of the result.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import make_url
 
-from support.database_base import Databases, MissingDatabase, create_mlflow_schema, new_name
+from support.database_base import Databases, Holding, MissingDatabase, create_schema, new_name
 from support.mysql import MysqlDatabases
 from support.postgres import PostgresDatabases
 
@@ -22,27 +21,29 @@ REQUIRE_VARIABLE = "HOKUSAI_TEST_REQUIRE_DATABASES"
 
 
 class SqliteDatabases(Databases):
-    """Files in a temporary folder, copied."""
+    """Files in a temporary folder, copied; a name is used again (``dispose_engines``)."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="hokusai-sqlite-"))
+        self._free: list[Path] = []
 
-    @cached_property
-    def _template(self) -> Path:
-        path = self._folder / "template.db"
-        create_mlflow_schema(f"sqlite:///{path}")
+    def _template(self, holding: Holding) -> Path:
+        path = self._folder / f"template_{holding}.db"
+        if not path.exists():
+            create_schema(f"sqlite:///{path}", holding)
         return path
 
-    def create(self, *, empty: bool = False) -> str:
-        path = self._folder / f"{new_name()}.db"
-        if not empty:
-            shutil.copyfile(self._template, path)
+    def create(self, holding: Holding = "mlflow") -> str:
+        path = self._free.pop() if self._free else self._folder / f"{new_name()}.db"
+        if holding != "nothing":
+            shutil.copyfile(self._template(holding), path)
         return f"sqlite:///{path}"
 
     def drop(self, uri: str) -> None:
         path = Path(str(make_url(uri).database))
         for file in self._folder.glob(f"{path.name}*"):
             file.unlink()
+        self._free.append(path)
 
     def close(self) -> None:
         shutil.rmtree(self._folder)

@@ -15,14 +15,15 @@ from sqlalchemy import Engine, event
 def dispose_engines() -> None:
     """Close every connection of MLflow's stores in this process, and forget the stores.
 
-    MLflow keeps stores and engines by their URI for as long as the process lives.
+    MLflow keeps stores and engines by their URI for as long as the process lives. The engines stay:
+    the next test on a database of the same name finds its statements compiled, which takes longer
+    than to execute them.
     """
     ModelRegistryStoreRegistry._get_store_with_resolved_uri.cache_clear()
     TrackingStoreRegistry._get_store_with_resolved_uri.cache_clear()
     for store_class in (RegistryStore, TrackingStore):
-        engines = store_class._engine_map
-        while engines:
-            engines.popitem()[1].dispose()
+        for engine in store_class._engine_map.values():
+            engine.dispose()
 
 
 @event.listens_for(Engine, "connect")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from support.database_base import MissingDatabase, ServerDatabases
+from support.database_base import Holding, MissingDatabase, ServerDatabases
 
 MYSQL_VARIABLE = "HOKUSAI_TEST_MYSQL_URL"
 LOCAL_MYSQL = "mysql+pymysql://root@127.0.0.1:3306/"
@@ -25,7 +24,9 @@ class MysqlDatabases(ServerDatabases):
     """
 
     def __init__(self) -> None:
-        self._free: list[str] = []
+        self._schemas: dict[Holding, MysqlSchema] = {}
+        self._used: dict[str, Holding] = {}
+        self._free: dict[Holding, list[str]] = {}
         try:
             super().__init__(os.environ.get(MYSQL_VARIABLE) or LOCAL_MYSQL)
         except MissingDatabase as error:
@@ -33,32 +34,34 @@ class MysqlDatabases(ServerDatabases):
                 f"Set {MYSQL_VARIABLE} or start a server at {LOCAL_MYSQL} ({error})."
             ) from error
 
-    def create(self, *, empty: bool = False) -> str:
-        if self._free and not empty:
-            return self._uri(self._free.pop())
-        return super().create(empty=empty)
+    def create(self, holding: Holding = "mlflow") -> str:
+        if free := self._free.get(holding):
+            return self._uri(free.pop())
+        return super().create(holding)
 
     def drop(self, uri: str) -> None:
         name = str(make_url(uri).database)
         self._disconnect(name)
-        with self._admin.connect() as connection:
-            reusable = self._schema.restore(connection, name)
-        if reusable:
-            self._free.append(name)
-        else:
-            super().drop(uri)
+        if (holding := self._used.get(name)) is not None:
+            with self._admin.connect() as connection:
+                if self._schema(holding).restore(connection, name):
+                    self._free.setdefault(holding, []).append(name)
+                    return
+        super().drop(uri)
 
-    @cached_property
-    def _schema(self) -> MysqlSchema:
-        template = self._template
-        with self._admin.connect() as connection:
-            return MysqlSchema(connection, template)
+    def _schema(self, holding: Holding) -> MysqlSchema:
+        if holding not in self._schemas:
+            template = self._template(holding)
+            with self._admin.connect() as connection:
+                self._schemas[holding] = MysqlSchema(connection, template)
+        return self._schemas[holding]
 
-    def _clone(self, name: str) -> None:
-        schema = self._schema
+    def _clone(self, name: str, holding: Holding) -> None:
+        schema = self._schema(holding)
         self._execute(f"CREATE DATABASE {name}")
         with self._admin.connect() as connection:
             schema.create(connection, name)
+        self._used[name] = holding
 
     def _drop(self, name: str) -> None:
         self._execute(f"DROP DATABASE IF EXISTS {name}")

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from support.database_base import MissingDatabase, ServerDatabases
+from support.database_base import Holding, MissingDatabase, ServerDatabases
 
 POSTGRES_VARIABLE = "HOKUSAI_TEST_POSTGRES_URL"
 
@@ -52,8 +52,8 @@ class PostgresDatabases(ServerDatabases):
             self._server.cleanup()
             self._server.pgdata.parent.rmdir()
 
-    def _clone(self, name: str) -> None:
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+    def _clone(self, name: str, holding: Holding) -> None:
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template(holding)}")
 
     def _drop(self, name: str) -> None:
         self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import wraps
+from functools import cache, wraps
 from inspect import signature
 from typing import Any
 
@@ -65,7 +65,13 @@ def has_mlflow_tables(engine: Engine) -> bool:
     if not _db_utils._all_tables_exist(engine):
         return False
     # The last table does not mean the last migration.
-    return bool(_db_utils._get_schema_version(engine) == _db_utils._get_latest_schema_revision())
+    return bool(_db_utils._get_schema_version(engine) == _newest_revision())
+
+
+@cache
+def _newest_revision() -> Any:
+    # MLflow reads all its migration scripts to find it, and it does not change while we run.
+    return _db_utils._get_latest_schema_revision()
 
 
 def create_mlflow_tables(engine: Engine) -> None:

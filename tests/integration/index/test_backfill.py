@@ -21,9 +21,9 @@ from hokusai_mlflow_plugin.services.queries.tokens import get_token
 
 
 @pytest.fixture
-def old_store(database_uri: str) -> Any:
+def old_store(stock_database_uri: str) -> Any:
     """MLflow's own store, with what users tagged before the plugin was there."""
-    store = SqlAlchemyStore(database_uri)
+    store = SqlAlchemyStore(stock_database_uri)
     for name, value in (("a", "0.80"), ("a", "0.91"), ("b", "0.85"), ("b", "9.1")):
         create_version(store, name, token_tags(benchmark_value=value))
     create_version(store, "c", token_tags(hokusai_token_id="ERR-001", benchmark_metric="rmse"))

@@ -257,9 +257,9 @@ def test_interrupted_and_resumed(registry):
 
 
 @pytest.fixture
-def old_registry(database_uri):
+def old_registry(stock_database_uri):
     """The store of a stock MLflow, and what does not conform in it."""
-    stock = SqlAlchemyStore(database_uri)
+    stock = SqlAlchemyStore(stock_database_uri)
     create_version(stock, "good", tags=token_tags())
     create_version(stock, "plain", tags={METRIC: "loss"})
     create_version(stock, "bad id", tags=token_tags(**{TOKEN: "img_001"}))
