@@ -37,8 +37,8 @@ class Decision:
     name: str
     version: str
     outcome: str
-    """``baseline``, ``achieved``, ``below_threshold``, ``regressed``, ``direction_unknown`` or
-    ``copy``."""
+    """``baseline``, ``achieved``, ``below_threshold``, ``regressed``, ``direction_unknown``,
+    ``copy`` or ``revoked``."""
     direction: str | None
     """``maximize`` or ``minimize``; None where nobody said."""
     value: str

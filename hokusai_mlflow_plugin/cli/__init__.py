@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hokusai_mlflow_plugin import __version__
+from hokusai_mlflow_plugin.cli.corrections import series
 from hokusai_mlflow_plugin.cli.database import database
 from hokusai_mlflow_plugin.cli.deltaone import deltaone
 from hokusai_mlflow_plugin.cli.index import index
@@ -29,6 +30,7 @@ for command in (
     database,
     index,
     token,
+    series,
     model,
     upkeep,
     deltaone,

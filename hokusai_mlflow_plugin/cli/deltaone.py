@@ -23,6 +23,7 @@ _MEANING = {
     "regressed": "It is worse than the value to beat, which stays.",
     "direction_unknown": "Nothing was compared, so nothing is paid.",
     "copy": "A copy pays nothing.",
+    "revoked": "It counts for nothing: what is right is registered as a new version.",
 }
 _EVIDENCE = {
     "run_backed": "The run logged the same value.",

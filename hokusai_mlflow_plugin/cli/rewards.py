@@ -13,6 +13,7 @@ from hokusai_mlflow_plugin.cli.connections import (
     open_database,
     workspace_option,
 )
+from hokusai_mlflow_plugin.cli.corrections import payees, revoke
 from hokusai_mlflow_plugin.cli.delivery import dispatch, replay
 from hokusai_mlflow_plugin.cli.output import (
     counted,
@@ -82,14 +83,15 @@ def list_rewards(
     if is_stopped:
         click.echo(str(ReceiverGone()), err=True)
     print_table(
-        ("sequence", "id", "token", "model", "points", "time", "delivery"),
+        ("sequence", "id", "type", "token", "model", "points", "time", "delivery"),
         (
             [
                 event["sequence"],
                 event["id"],
+                event["type"].removeprefix("hokusai."),
                 event["token_id"],
                 f"{event['data']['name']} v{event['data']['version']}",
-                event["data"]["improvement_pp"],
+                event["data"].get("improvement_pp"),
                 time_text(event["timestamp"]),
                 f"{event['delivery']['status']} ({event['delivery']['attempts']})",
             ]
@@ -163,5 +165,5 @@ def _delivery(row: Any) -> dict[str, Any]:
     }
 
 
-rewards.add_command(dispatch)
-rewards.add_command(replay)
+for command in (dispatch, replay, revoke, payees):
+    rewards.add_command(command)

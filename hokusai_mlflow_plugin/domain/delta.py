@@ -23,6 +23,8 @@ class Outcome(str, Enum):
     REGRESSED = "regressed"
     DIRECTION_UNKNOWN = "direction_unknown"
     COPY = "copy"
+    REVOKED = "revoked"
+    """It was achieved, and an administrator took that back (R19): it counts for nothing."""
 
 
 SETS_HEAD = (Outcome.BASELINE.value, Outcome.ACHIEVED.value)

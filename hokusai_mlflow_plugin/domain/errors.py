@@ -128,5 +128,24 @@ class TagsLocked(HokusaiError, ValueError):
         self.keys = tuple(keys)
 
 
+class SeriesNotFound(HokusaiError, LookupError):
+    """No value of this metric was ever decided on under this token."""
+
+    def __init__(self, token_id: str, metric: str) -> None:
+        super().__init__(f"Token {token_id} has no series of a metric {metric!r}.")
+
+
+class EventNotFound(HokusaiError, LookupError):
+    """No event of the workspace has this id."""
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"No reward event has the id {event_id}.")
+        self.event_id = event_id
+
+
+class CorrectionRefused(HokusaiError, ValueError):
+    """What was asked for contradicts what the ledger says already (R19, R20)."""
+
+
 class ConcurrentWrite(HokusaiError):
     """Other writers were faster: what this one had read is not so any more."""

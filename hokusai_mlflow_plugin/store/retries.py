@@ -53,6 +53,7 @@ _ATTEMPTS = 6
 _PATIENCE_S = 60
 
 C = TypeVar("C", bound=type)
+T = TypeVar("T")
 
 
 def is_lost_race(error: BaseException) -> bool:
@@ -83,6 +84,11 @@ _again = Retrying(
     before_sleep=_note,
     reraise=True,
 )
+
+
+def begin_again(change: Callable[[], T]) -> T:
+    """Make a change in a transaction of its own, again after each lost race."""
+    return _again(change)
 
 
 def retry_lost_races(store_class: C) -> C:

@@ -1,4 +1,6 @@
-"""Any sequence of writes, and what R9 and R10 say to each: decisions, payments, locks.
+"""Any sequence of writes and corrections, and what R9, R10 and R19 say to each.
+
+Decisions, payments, locks.
 
 A small model of the rules runs beside the registry, write by write. Besides, what must hold of
 every series is checked from the tables alone.
@@ -25,10 +27,11 @@ from hypothesis.stateful import (
 )
 from mlflow.exceptions import MlflowException
 
+from hokusai_mlflow_plugin.domain.errors import CorrectionRefused, SeriesNotFound
 from support.examples import share
 from support.index import assert_index_is_truth
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag
-from support.rewards import assert_sound, detect, events
+from support.rewards import assert_sound, detect, events, name_payees, rebase, revoke
 
 DIRECTION = "benchmark_direction"
 CONTRIBUTOR = "contributor"
@@ -52,8 +55,15 @@ class Decided:
 
     outcome: str
     value: Decimal
-    against: Decided | None = None
+    against: Decided | None = field(default=None, repr=False)
+    version: Version | None = field(default=None, repr=False)
     name: str = ""
+    """Of the model, when its event was written."""
+    is_past: bool = False
+    """Whether it was there when the direction became known."""
+    is_revoked: bool = False
+    payees: bool = False
+    """Whether somebody can be paid for it."""
 
 
 @dataclass(eq=False)
@@ -96,21 +106,111 @@ class Version:
 
 
 class Rules:
-    """R9 and R10 in a few lines."""
+    """R9, R10 and R19 in a few lines."""
 
     def __init__(self, age: Callable[[Version], int]) -> None:
         self.age = age
         self.versions: list[Version] = []
         self.heads: dict[tuple[str, str], tuple[int, Decided]] = {}
-        self.achieved: list[tuple[Decided, str, int]] = []
+        self.achieved: list[Decided] = []
+        self.events: list[tuple[str, str, int, Decimal | None, Decimal | None]] = []
+        """Type, name and version, the value before, the value after."""
 
     def decide(self, version: Version) -> None:
         """Decide on a version as it is now."""
         if version.decided is not None:
             version.history.append(version.decided)
         version.decided = decided = self._decided(version)
+        decided.version = version
         if decided.outcome == "achieved":
-            self.achieved.append((decided, version.model.name, version.number))
+            decided.payees = version.tags.get(CONTRIBUTOR, "").startswith("0x")
+            self.achieved.append(decided)
+            decided.name = version.model.name
+            self._tell("achieved", decided, decided.against.value, decided.value)
+
+    def _tell(
+        self, kind: str, of: Decided, before: Decimal | None = None, after: Decimal | None = None
+    ) -> None:
+        self.events.append((kind, of.name, of.version.number, before, after))
+
+    def standing(self, series: tuple[str, str]) -> list[Decided]:
+        """The DeltaOnes of a series that nobody took back, in their order."""
+        return [
+            each for each in self.achieved if each.version.series == series and not each.is_revoked
+        ]
+
+    def revoke(self, achieved: Decided) -> bool:
+        """Take a DeltaOne back; False where that is refused."""
+        version = achieved.version
+        if self.standing(version.series)[-1:] != [achieved]:
+            return False
+        achieved.is_revoked = True
+        version.history.append(version.decided)
+        version.decided = Decided("revoked", achieved.value, achieved.against, version)
+        sign, head = self.heads[version.series]
+        assert head.value == achieved.value
+        self._carry(version.series, sign, achieved.against)
+        self._tell("revoked", achieved, achieved.against.value, achieved.value)
+        return True
+
+    def rebase(self, series: tuple[str, str]) -> bool:
+        """Have a series begin with the best value left; False where that is refused."""
+        if series not in self.heads:
+            return False
+        sign, head = self.heads[series]
+        found = self._left(series, sign)
+        if found is None or (found.value - head.value) * sign >= 0:
+            return False
+        self._lower(series, sign, found)
+        found.name = found.version.model.name
+        self._tell("rebased", found, head.value, found.value)
+        return True
+
+    def name_payees(self, achieved: Decided) -> bool:
+        """Name payees; False where there are some, or nothing stands."""
+        if achieved.payees or achieved.is_revoked:
+            return False
+        achieved.payees = True
+        self._tell("payees_named", achieved)
+        return True
+
+    def _left(
+        self, series: tuple[str, str], sign: int, without: Version | None = None
+    ) -> Decided | None:
+        """The decision that would hold the head: of the latest that stands, or the best version."""
+        best = self._best(series, sign, without)
+        standing = self.standing(series)[-1:]
+        if standing and (best is None or (best.value - standing[0].value) * sign <= 0):
+            return standing[0]
+        return None if best is None else Decided("", best.value, version=best)
+
+    def _lower(self, series: tuple[str, str], sign: int, found: Decided) -> None:
+        holder = found.version
+        if found in self.achieved or holder.decided.outcome in ("achieved", "copy"):
+            self._carry(series, sign, found)
+            return
+        holder.history.append(holder.decided)
+        holder.decided = Decided("baseline", found.value, self.heads[series][1], holder)
+        self.heads[series] = (sign, holder.decided)
+
+    def _carry(self, series: tuple[str, str], sign: int, back_to: Decided) -> None:
+        """The head goes back, by a decision that is in force on nothing."""
+        carried = Decided("baseline", back_to.value, self.heads[series][1], back_to.version)
+        back_to.version.history.append(carried)
+        self.heads[series] = (sign, carried)
+
+    def _mend(self, version: Version, sign: int) -> Decided | None:
+        """Whoever holds the head with a value that nothing was measured against takes it back."""
+        head = self.heads[version.series][1]
+        lower = (version.value - head.value) * sign < 0
+        if not lower or head.version is not version or any(d.is_past for d in version.history):
+            return None
+        found = self._left(version.series, sign, version)
+        if found is None or (version.value - found.value) * sign > 0:
+            return Decided("baseline", version.value, head)
+        if (found.value - head.value) * sign < 0:
+            self._lower(version.series, sign, found)
+        return None
 
     def _decided(self, version: Version) -> Decided:
         sign = self._sign(version)
@@ -122,11 +222,17 @@ class Rules:
         if head is None:
             self._begin_with_past(version, sign)
             head = self.heads.get(version.series)
-        if head is None:
+        mended = None
+        if head is not None:
+            mended = self._mend(version, sign)
+            head = self.heads[version.series]
+        if mended is not None:
+            decided = mended
+        elif head is None:
             decided = Decided("baseline", version.value)
         else:
             step = (version.value - head[1].value) * sign
-            is_own = head[1] in version.history
+            is_own = head[1].version is version
             better = "baseline" if is_own else "achieved"
             outcome = better if step >= Decimal("0.01") else "below_threshold"
             decided = Decided("regressed" if step < 0 else outcome, version.value, head[1])
@@ -139,25 +245,30 @@ class Rules:
 
         Until now no direction was known. A copy stays one, and yet holds the head.
         """
-        others = [
-            each
-            for each in self.versions
-            if each is not version and each.is_live and each.is_tokenised
-            if each.series == version.series
-        ]
-        if not others:
+        best = self._best(version.series, sign, version)
+        if best is None:
             return
-        best = min(
-            others,
-            key=lambda each: (-each.value * sign, self.age(each), each.model.name, each.number),
-        )
-        decided = Decided("baseline", best.value)
+        decided = Decided("baseline", best.value, version=best, is_past=True)
         if best.decided.outcome == "direction_unknown":
             best.history.append(best.decided)
             best.decided = decided
         else:
             best.history.append(decided)
         self.heads[version.series] = (sign, decided)
+
+    def _best(self, series: tuple[str, str], sign: int, without: Version | None) -> Version | None:
+        others = [
+            each
+            for each in self.versions
+            if each is not without and each.is_live and each.is_tokenised
+            if each.series == series and each.decided.outcome != "revoked"
+        ]
+        if not others:
+            return None
+        return min(
+            others,
+            key=lambda each: (-each.value * sign, self.age(each), each.model.name, each.number),
+        )
 
     @staticmethod
     def _sign(version: Version) -> int | None:
@@ -177,9 +288,11 @@ class Rules:
     def locks(self, version: Version, key: str) -> bool:
         """Whether a reward rests on a tag of a version."""
         taken = (*version.history, version.decided)
-        if any(decided in taken for decided, *_ in self.achieved):
+        if any(decided in taken for decided in self.achieved):
             return True
-        measured = any(decided.against in taken for decided, *_ in self.achieved)
+        measured = any(
+            decided.against in taken for decided in self.achieved if not decided.is_revoked
+        )
         return measured and key != CONTRIBUTOR
 
 
@@ -340,6 +453,64 @@ class RegistryMachine(RuleBasedStateMachine):
         model.name = new_name
         self.models[new_name] = model
 
+    @precondition(lambda self: self.rules.achieved)
+    @rule(data=st.data())
+    def revoke(self, data):
+        """An administrator takes a DeltaOne back; only the latest that stands can be."""
+        achieved = data.draw(st.sampled_from(self.rules.achieved))
+        self._correct(
+            self.rules.revoke(achieved),
+            lambda: revoke(self.store, self._event_id(achieved), "a mistake"),
+        )
+        self.touched = achieved.version
+
+    @rule(token=tokens, metric=metrics)
+    def rebase(self, token, metric):
+        """An administrator has a series begin anew with what is left."""
+        series = f"{token}-{self.run}", metric
+        self._correct(self.rules.rebase(series), lambda: rebase(self.store, *series, "a mistake"))
+
+    @rule(name=names, token=tokens, value=values, other=values)
+    def a_typo_as_baseline(self, name, token, value, other):
+        """A series begins with what nobody can beat; that version goes, then it is rebased."""
+        typed = self.register(name, token, "accuracy", "0.999", None, None)
+        for each in (value, other):
+            self.register(name, token, "accuracy", each, None, None)
+        self.delete_version(typed)
+        self.rebase(token, "accuracy")
+
+    @precondition(lambda self: self.rules.heads)
+    @rule(data=st.data())
+    def rebase_without_its_head(self, data):
+        """The version that holds a head goes, then the series begins anew."""
+        series = data.draw(st.sampled_from(sorted(self.rules.heads)))
+        self.delete_version(self.rules.heads[series][1].version)
+        self.rebase(series[0].split("-")[0], series[1])
+
+    @precondition(lambda self: self.rules.achieved)
+    @rule(data=st.data())
+    def name_payees(self, data):
+        """An administrator names who is paid for what nobody could be paid for."""
+        achieved = data.draw(st.sampled_from(self.rules.achieved))
+        shares = f'[{{"address": "0x{40 * "b"}", "weight": 10000}}]'
+        self._correct(
+            self.rules.name_payees(achieved),
+            lambda: name_payees(self.store, self._event_id(achieved), shares, "a mistake"),
+        )
+
+    def _event_id(self, achieved: Decided) -> str:
+        told = [event for event in self._events() if event["sequence"] > self.before]
+        earned = [event for event in told if event["type"].endswith(".achieved")]
+        return earned[self.rules.achieved.index(achieved)]["id"]
+
+    def _correct(self, is_allowed: bool, correct: Callable[[], Any]) -> None:
+        try:
+            correct()
+        except (CorrectionRefused, SeriesNotFound):
+            assert not is_allowed
+            return
+        assert is_allowed
+
     def _set(self, version: Version, key: str, value: str) -> None:
         if not version.is_live or version.tags.get(key) == value:
             return
@@ -402,25 +573,15 @@ class RegistryMachine(RuleBasedStateMachine):
         assert Decimal(found["decision"]["value"]) == version.decided.value
         against = found["decision"]["baseline"]
         assert (against is None) == (version.decided.against is None)
+        if against is not None:
+            assert Decimal(against["value"]) == version.decided.against.value
         past = sorted((each["outcome"], Decimal(each["value"])) for each in found["history"])
         assert past == sorted((each.outcome, each.value) for each in version.history)
 
     @invariant()
-    def events_are_the_deltaones(self):
-        """What was paid is what the rules pay, in the order in which it was achieved."""
-        paid = [
-            (
-                event["data"]["name"],
-                int(event["data"]["version"]),
-                Decimal(event["data"]["baseline"]["value"]),
-                Decimal(event["data"]["value"]),
-            )
-            for event in events(self.store, after=self.before)
-        ]
-        assert paid == [
-            (name, number, decided.against.value, decided.value)
-            for decided, name, number in self.rules.achieved
-        ]
+    def events_are_those_of_the_rules(self):
+        """What was paid and corrected is what the rules say, in the order in which it was."""
+        assert [_told(each) for each in events(self.store, after=self.before)] == self.rules.events
 
     def teardown(self):
         """At the end every version, and from the tables alone: heads, sums, chain, index."""
@@ -428,6 +589,14 @@ class RegistryMachine(RuleBasedStateMachine):
             self._compare(version)
         assert_sound(self.store)
         assert_index_is_truth(self.store)
+
+
+def _told(event: dict[str, Any]) -> tuple[str, str, int, Decimal | None, Decimal | None]:
+    data = event["data"]
+    kind = event["type"].split(".")[-1]
+    value = Decimal(data["value"]) if "value" in data else None
+    before = data.get("baseline", data.get("previous", {})).get("value", value)
+    return kind, data["name"], int(data["version"]), before and Decimal(before), value
 
 
 def run_any_writes(store: Any, sequences: int, writes: int) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
+from hokusai_mlflow_plugin.services.rewards import corrections
+from hokusai_mlflow_plugin.services.rewards.corrections import Because
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import LedgerFault
 from hokusai_mlflow_plugin.services.rewards.ledger_verification import find_faults
+from hokusai_mlflow_plugin.store.retries import begin_again
 
 Json = dict[str, Any]
 Series = tuple[str, str, str]
@@ -65,6 +70,37 @@ def codes(store: Any) -> list[tuple[int, str]]:
     return [(fault.sequence, fault.code) for fault in faults(store)]
 
 
+def corrected(store: Any, change: Callable[[Connection], Json]) -> Json:
+    """What the commands and routes of corrections do: one transaction, again after a lost race."""
+    options = {}
+    if store.engine.dialect.name in ("mysql", "mariadb"):
+        options = {"isolation_level": "READ COMMITTED"}
+
+    def once() -> Json:
+        with store.engine.execution_options(**options).begin() as connection:
+            return change(connection)
+
+    return begin_again(once)
+
+
+def revoke(store: Any, event_id: str, reason: str = "a typo", actor: str | None = None) -> Json:
+    """Revoke a DeltaOne of the default workspace; the event of the revocation."""
+    because = Because(reason, actor)
+    return corrected(store, lambda c: corrections.revoke(c, "default", event_id, because))
+
+
+def rebase(store: Any, token_id: str, metric: str, reason: str = "a typo") -> Json:
+    """Rebase a series of the default workspace; the event of that."""
+    args = "default", token_id, metric, Because(reason), store.settings.catalogue
+    return corrected(store, lambda c: corrections.rebase(c, *args))
+
+
+def name_payees(store: Any, event_id: str, contributors: str, reason: str = "forgotten") -> Json:
+    """Name the payees of a DeltaOne of the default workspace; the event of that."""
+    args = "default", event_id, contributors, Because(reason)
+    return corrected(store, lambda c: corrections.name_payees(c, *args))
+
+
 def rows(connection: Connection, table: str) -> list[Json]:
     """Every row of one of the project's tables."""
     return [dict(row) for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()]
@@ -79,8 +115,9 @@ def decided_rows(store: Any) -> list[Json]:
 def assert_sound(store: Any) -> None:
     """Heads, decisions, events and chain agree with each other, and nothing is wrong with them.
 
-    In each series every DeltaOne, and every value that raised the head for nothing, was measured
-    against the head that the one before it left, and the head never fell.
+    In each series every DeltaOne, every value that raised the head for nothing, and every
+    correction that lowered it, was measured against the head that the one before it left; what
+    stands of the DeltaOnes is the way from the baseline to the head.
     """
     with store.engine.connect() as connection:
         decisions = rows(connection, "hokusai_decisions")
@@ -88,16 +125,26 @@ def assert_sound(store: Any) -> None:
         ledger = rows(connection, "hokusai_reward_ledgers")
         written = rows(connection, "hokusai_reward_events")
         deliveries = rows(connection, "hokusai_reward_deliveries")
+        corrected = rows(connection, "hokusai_reward_corrections")
+        reviews = rows(connection, "hokusai_reward_reviews")
     written.sort(key=lambda row: (row["workspace"], row["sequence"]))
-    _assert_series(decisions, series)
+    _assert_series(decisions, series, _revoked(corrected))
     _assert_one_event_each(decisions, written)
+    _assert_corrections(corrected, written)
     _assert_steps(decisions, written)
     _assert_chains(ledger, written)
-    assert sorted(map(_place, deliveries)) == list(map(_place, written))
+    approved = {row["event_id"] for row in reviews if row["verdict"] == "approved"}
+    held = {row["event_id"] for row in reviews} - approved
+    sent = [_place(row) for row in written if row["event_id"] not in held]
+    assert sorted(map(_place, deliveries)) == sent
     assert faults(store) == []
 
 
-def _assert_series(decisions: list[Json], series: list[Json]) -> None:
+def _revoked(corrected: list[Json]) -> set[str]:
+    return {row["of_decision_id"] for row in corrected if row["kind"] == "revoked"}
+
+
+def _assert_series(decisions: list[Json], series: list[Json], revoked: set[str]) -> None:
     by_series = defaultdict(list)
     for row in decisions:
         by_series[_series(row)].append(row)
@@ -109,31 +156,48 @@ def _assert_series(decisions: list[Json], series: list[Json]) -> None:
         assert len(following) == len(moves)
         head = following.pop(None)  # the first value
         assert head["outcome"] == "baseline"
-        baseline, total = head["value"], Decimal(0)
+        baseline, standing, raised, falls = head["value"], [], Decimal(0), 0
         while step := following.pop(head["decision_id"], None):
             points = (Decimal(step["value"]) - Decimal(head["value"])) * 100 * sign
             assert Decimal(step["improvement_pp"]) == points
-            assert points >= 1 if step["outcome"] == "achieved" else points > 0
             assert step["baseline_value"] == head["value"]
             if step["outcome"] == "achieved":
-                total += points
-            elif total == 0:
-                baseline = step["value"]
-            else:
-                total += points  # raised by the past, after something was earned
+                assert points >= 1
+                standing += [step] if step["decision_id"] not in revoked else []
+            elif points < 0:  # a correction
+                falls += 1
+            elif standing:  # raised by the past, after something was earned
+                raised += points
             head = step
-        assert baseline == row["baseline_value"]
-        assert total == (Decimal(head["value"]) - Decimal(baseline)) * 100 * sign
+            assert (step["falls"] or 0) == falls
         assert following == {}
         assert (row["head_value"], row["head_decision_id"]) == (head["value"], head["decision_id"])
+        assert (row["falls"] or 0) == falls
+        # What stands lies end to end, from the baseline up.
+        baseline = standing[0]["baseline_value"] if standing else head["value"]
+        assert baseline == row["baseline_value"]
+        for below, above in pairwise(standing):
+            assert raised or below["value"] == above["baseline_value"]
+        total = sum((Decimal(each["improvement_pp"]) for each in standing), raised)
+        if not raised or not falls:
+            assert total == (Decimal(head["value"]) - Decimal(baseline)) * 100 * sign
     for own in by_series.values():
         assert {each["outcome"] for each in own} <= {"direction_unknown", "copy"}
 
 
+def _assert_corrections(corrected: list[Json], written: list[Json]) -> None:
+    """Each has one event; nothing is revoked, and nobody is named, twice."""
+    events = [row for row in written if row["type"] != "hokusai.deltaone.achieved"]
+    assert sorted(row["event_id"] for row in events) == sorted(c["event_id"] for c in corrected)
+    once = [(row["kind"], row["of_event_id"]) for row in corrected if row["of_event_id"]]
+    assert len(set(once)) == len(once)
+
+
 def _assert_one_event_each(decisions: list[Json], written: list[Json]) -> None:
     achieved = [row["decision_id"] for row in decisions if row["outcome"] == "achieved"]
-    assert Counter(row["decision_id"] for row in written) == Counter(achieved)
     assert len({row["event_id"] for row in written}) == len(written)
+    written = [row for row in written if row["type"] == "hokusai.deltaone.achieved"]
+    assert Counter(row["decision_id"] for row in written) == Counter(achieved)
     by_id = {row["decision_id"]: row for row in decisions}
     for row in written:
         own, data = by_id[row["decision_id"]], json.loads(row["data"])
@@ -144,6 +208,7 @@ def _assert_one_event_each(decisions: list[Json], written: list[Json]) -> None:
 
 def _assert_steps(decisions: list[Json], written: list[Json]) -> None:
     """The events of a series are in the order in which the head moved."""
+    written = [row for row in written if row["type"] == "hokusai.deltaone.achieved"]
     places = {row["decision_id"]: row["sequence"] for row in written}
     by_id = {row["decision_id"]: row for row in decisions}
     for decision_id, place in places.items():

@@ -21,6 +21,7 @@ _CHECKED = (
     select(
         decisions,
         _against.c.value.label("against_value"),
+        _against.c.falls.label("against_falls"),
         _superseded.c.decision_id.label("superseded_id"),
         series.c.direction.label("series_direction"),
     )

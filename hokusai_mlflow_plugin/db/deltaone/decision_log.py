@@ -118,6 +118,17 @@ def series_of(
     return connection.execute(query).mappings().all()
 
 
+def read_decision(
+    connection: Connection, workspace: str, decision_id: str | None
+) -> dict[str, Any] | None:
+    """One decision as it is recorded, or None where there is none with this id."""
+    query = select(decisions).where(
+        decisions.c.workspace == workspace, decisions.c.decision_id == decision_id
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
 def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
     """Write one decision; they are never changed, save for the name in a rename."""
     connection.execute(decisions.insert(), as_recorded(row))

@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from hokusai_mlflow_plugin.db.deltaone.standing import is_revoked
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.schema.tables import decisions, reward_events
 from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai_mlflow_plugin.domain.reward_events import EventType
 
 
 def held_decision(connection: Connection, version: Version) -> Mapping[str, Any] | None:
@@ -42,9 +44,11 @@ def held_decision(connection: Connection, version: Version) -> Mapping[str, Any]
                 ),
             )
         )
-        .where(is_of_version, above.c.outcome == Outcome.ACHIEVED.value)
+        .where(is_of_version, above.c.outcome == Outcome.ACHIEVED.value, ~is_revoked(above))
     )
-    is_achieved = decisions.c.outcome == Outcome.ACHIEVED.value
+    # A revoked one stays so, whatever was changed and set back.
+    is_revocation = decisions.c.outcome == Outcome.REVOKED.value
+    is_achieved = or_(decisions.c.outcome == Outcome.ACHIEVED.value, is_revocation)
     is_held: ColumnElement[bool] = is_achieved
     if (locked_time := connection.scalar(query)) is not None:
         # One that supersedes itself only carried a head (past_heads.past_decision): what it says
@@ -56,7 +60,7 @@ def held_decision(connection: Connection, version: Version) -> Mapping[str, Any]
     held = (
         select(decisions)
         .where(is_of_version, is_held)
-        .order_by(is_achieved.desc(), decisions.c.decided_time.desc())
+        .order_by(is_revocation.desc(), is_achieved.desc(), decisions.c.decided_time.desc())
         .limit(1)
     )
     row = connection.execute(held).mappings().one_or_none()
@@ -64,11 +68,17 @@ def held_decision(connection: Connection, version: Version) -> Mapping[str, Any]
 
 
 def paid_contributors(connection: Connection, decision: Mapping[str, Any]) -> list[Any] | None:
-    """The contributors in the event of a DeltaOne; None where the decision earned nothing."""
+    """The contributors in the event of a DeltaOne; None where the decision earned nothing.
+
+    Of one that was revoked, too: its tags stay as they were.
+    """
+    is_revoked_one = decision["outcome"] == Outcome.REVOKED.value
+    earned = decision["supersedes"] if is_revoked_one else decision["decision_id"]
     query = select(reward_events.c.data).where(
         reward_events.c.workspace == decision["workspace"],
         reward_events.c.token_id == decision["token_id"],
-        reward_events.c.decision_id == decision["decision_id"],
+        reward_events.c.decision_id == earned,
+        reward_events.c.type == EventType.ACHIEVED.value,
     )
     data = connection.scalars(query).first()
     return None if data is None else list(json.loads(data)["contributors"])

@@ -82,6 +82,19 @@ def take(connection: Connection, run_ids: Sequence[str], workspace: str, decisio
     return True
 
 
+def give_back_all(connection: Connection, workspace: str, decision_id: str) -> None:
+    """Let the runs of a reward that was revoked back another one.
+
+    Nothing that is paid rests on them any more (R14), and what was registered with a mistake can be
+    registered again from the same run.
+    """
+    connection.execute(
+        paid_runs.delete().where(
+            paid_runs.c.workspace == workspace, paid_runs.c.decision_id == decision_id
+        )
+    )
+
+
 def _give_back(connection: Connection, run_ids: Collection[str], decision_id: str) -> None:
     if run_ids:
         connection.execute(

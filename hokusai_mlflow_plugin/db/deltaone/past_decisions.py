@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, select
 
+from hokusai_mlflow_plugin.db.deltaone.standing import is_revoked
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.schema.tables import decisions, ledgers
 from hokusai_mlflow_plugin.domain.delta import SETS_HEAD, Outcome
@@ -23,7 +24,7 @@ class PastDecisions:
     """Whether one was taken in another workspace."""
     achieved: bool = False
     measured_against: bool = False
-    """Whether a DeltaOne was measured against one of them."""
+    """Whether a DeltaOne that stands was measured against one of them."""
 
 
 def past_decisions(connection: Connection, version: Version) -> PastDecisions:
@@ -40,6 +41,18 @@ def past_decisions(connection: Connection, version: Version) -> PastDecisions:
         "of_creation_time": version.creation_time_ms,
     }
     return PastDecisions(*map(bool, connection.execute(_ON_RECORD, given).one()))
+
+
+def has_reason(connection: Connection, version: Version, reason: str) -> bool:
+    """Whether a decision on a version was taken for this reason, in its workspace of today."""
+    query = select(decisions.c.decision_id).where(
+        decisions.c.workspace == version.id.workspace,
+        decisions.c.name == version.id.name,
+        decisions.c.version == version.id.version,
+        decisions.c.creation_time == version.creation_time_ms,
+        decisions.c.reason == reason,
+    )
+    return connection.scalars(query.limit(1)).first() is not None
 
 
 def _exists(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
@@ -60,6 +73,7 @@ _IS_MEASURED_AGAINST = exists().where(
     _over.c.workspace == decisions.c.workspace,
     _over.c.baseline_decision_id == decisions.c.decision_id,
     _over.c.outcome == _ACHIEVED,
+    ~is_revoked(_over),
 )
 _ON_RECORD = select(
     _exists(decisions.c.workspace != bindparam("own_workspace")),

@@ -114,6 +114,11 @@ def _tokens(table: Table, after: str | None, last: str | None) -> list[ColumnEle
     return bounds if last is None else [*bounds, table.c.token_id <= last]
 
 
+def read_head(connection: Connection, key: SeriesId) -> Row[Any] | None:
+    """A series with its head."""
+    return connection.execute(select(series).where(*of_series(series, key))).one_or_none()
+
+
 def lock_head(connection: Connection, key: SeriesId) -> Row[Any] | None:
     """A series with its head, locked until the transaction ends."""
     query = select(series).where(*of_series(series, key)).with_for_update()

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import IS_ACHIEVED
+from hokusai_mlflow_plugin.db.deltaone.standing import is_revoked
 from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
     series,
@@ -138,6 +139,7 @@ def series_off_their_head(connection: Connection, workspace: str) -> Sequence[Se
         _IN_SERIES,
         decisions.c.decision_id == series.c.head_decision_id,
         decisions.c.value == series.c.head_value,
+        func.coalesce(decisions.c.falls, 0) == func.coalesce(series.c.falls, 0),
         _IS_HEAD,
     )
     left_it = _exists(
@@ -154,8 +156,9 @@ def series_off_their_head(connection: Connection, workspace: str) -> Sequence[Se
 def series_off_their_baseline(connection: Connection, workspace: str) -> Sequence[SeriesKey]:
     """Token and metric of series that begin with another value than their decisions say, in order.
 
-    A series begins with what its first DeltaOne was measured against: the least of all that were
-    beaten, because the head never falls. Where nothing was earned, its baseline is its head.
+    A series begins with what its first standing DeltaOne was measured against: the least of all
+    that were beaten, because the head does not fall below one that stands. Where nothing stands,
+    its baseline is its head.
     """
     told = [
         series.c.token_id,
@@ -169,7 +172,9 @@ def series_off_their_baseline(connection: Connection, workspace: str) -> Sequenc
     beaten_values = (
         select(*told, decisions.c.baseline_value.label("beaten"))
         .select_from(decisions.join(series, _IN_SERIES))
-        .where(decisions.c.workspace == workspace, in_workspace, IS_ACHIEVED)
+        .where(
+            decisions.c.workspace == workspace, in_workspace, IS_ACHIEVED, ~is_revoked(decisions)
+        )
     )
     query = (
         union_all(select(*told, null().label("beaten")).where(in_workspace), beaten_values)

@@ -32,6 +32,8 @@ class SeriesHead:
     version: int
     creation_time_ms: int
     """That of the version: it tells it from an earlier one of the same name and number."""
+    falls: int = 0
+    """How often corrections have lowered it (R19)."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> 
             row.name,
             row.version,
             row.creation_time,
+            row.falls or 0,
         )
     return Surroundings(row.token if is_own else None, head)
 
@@ -163,6 +166,45 @@ def move_head(
     return result.rowcount == 1
 
 
+def lower_head(
+    connection: Connection,
+    key: SeriesId,
+    old_decision_id: str,
+    value: str,
+    decision_id: str,
+    falls: int,
+    *,
+    is_baseline: bool,
+) -> bool:
+    """Swap the head for a worse one (R19); False where another writer just moved it.
+
+    Args:
+        connection: The connection of the correction.
+        key: The series.
+        old_decision_id: The decision that holds the head until now.
+        value: The head from now on.
+        decision_id: The decision that sets it.
+        falls: How often the head has been lowered, this time included.
+        is_baseline: Whether nothing is earned in the series any more: it begins with this value.
+    """
+    moved: dict[str, Any] = {"head_value": value, "head_decision_id": decision_id, "falls": falls}
+    if is_baseline:
+        moved["baseline_value"] = value
+    result = connection.execute(
+        series.update()
+        .where(*of_series(series, key), series.c.head_decision_id == old_decision_id)
+        .values(moved)
+    )
+    return result.rowcount == 1
+
+
+def begin_anew(connection: Connection, key: SeriesId) -> None:
+    """Have a series begin with its head: nothing that was earned in it stands any more."""
+    connection.execute(
+        series.update().where(*of_series(series, key)).values(baseline_value=series.c.head_value)
+    )
+
+
 def _tag_of(models: Any, tags: Any, key: str) -> Any:
     return and_(
         tags.c.workspace == models.c.workspace, tags.c.name == models.c.name, tags.c.key == key
@@ -179,6 +221,7 @@ _SURROUNDINGS = (
         series.c.direction,
         series.c.head_value,
         series.c.head_decision_id,
+        series.c.falls,
         decisions.c.name,
         decisions.c.version,
         decisions.c.creation_time,

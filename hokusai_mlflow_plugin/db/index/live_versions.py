@@ -69,7 +69,7 @@ def lock_models(
         ConcurrentWrite: A model is not there any more.
     """
     for model in sorted(models):
-        _begin_writing(connection)
+        begin_writing(connection)
         found = connection.scalar(
             select(registered_models.c.name)
             .where(*of_model(registered_models, model))
@@ -83,7 +83,18 @@ def lock_models(
             )
 
 
-def _begin_writing(connection: Connection) -> None:
+def those_there(connection: Connection, models: Collection[ModelId]) -> set[ModelId]:
+    """Those of some models of one workspace that are there, by the names that they have."""
+    rows = connection.execute(
+        select(registered_models.c.workspace, registered_models.c.name).where(
+            registered_models.c.workspace.in_(sorted({each.workspace for each in models})),
+            registered_models.c.name.in_(sorted({each.name for each in models})),
+        )
+    )
+    return {ModelId(workspace, name) for workspace, name in rows} & set(models)
+
+
+def begin_writing(connection: Connection) -> None:
     """Take SQLite's write lock, its only one; its driver would do so no sooner than the flush."""
     if connection.dialect.name == "sqlite":
         # Asked of the driver: SQLAlchemy counts a transaction as begun before SQLite has begun one,

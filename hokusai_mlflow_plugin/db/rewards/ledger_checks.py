@@ -19,7 +19,9 @@ from sqlalchemy import (
 )
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import IS_ACHIEVED
+from hokusai_mlflow_plugin.db.deltaone.standing import is_revoked
 from hokusai_mlflow_plugin.db.schema.tables import (
+    corrections,
     decisions,
     deliveries,
     delivery_attempts,
@@ -29,11 +31,33 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     series,
     token_index,
 )
-from hokusai_mlflow_plugin.domain.delta import Evidence
+from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome
+from hokusai_mlflow_plugin.domain.reward_events import Correction
 
 _OF_DECISION = and_(
     decisions.c.workspace == reward_events.c.workspace,
     decisions.c.decision_id == reward_events.c.decision_id,
+)
+_OF_CORRECTION = and_(
+    corrections.c.workspace == reward_events.c.workspace,
+    corrections.c.event_id == reward_events.c.event_id,
+)
+_corrected = reward_events.alias("corrected")
+_OF_CORRECTED = and_(
+    _corrected.c.workspace == corrections.c.workspace,
+    _corrected.c.event_id == corrections.c.of_event_id,
+)
+# The payees that a corrected event was given before it was revoked.
+_payees, _payees_event = corrections.alias("payees"), reward_events.alias("payees_event")
+_HAS_PAYEES = and_(
+    corrections.c.kind == Correction.REVOKED.value,
+    _payees.c.workspace == corrections.c.workspace,
+    _payees.c.of_event_id == corrections.c.of_event_id,
+    _payees.c.kind == Correction.PAYEES_NAMED.value,
+)
+_OF_PAYEES = and_(
+    _payees_event.c.workspace == _payees.c.workspace,
+    _payees_event.c.event_id == _payees.c.event_id,
 )
 
 
@@ -47,7 +71,7 @@ def workspaces(connection: Connection) -> list[str]:
 def read_events(
     connection: Connection, workspace: str, after: int | None, limit: int
 ) -> Sequence[RowMapping]:
-    """Events in order, each with what its decision, its ledger and its delivery say.
+    """Events in order, each with what its decision, correction, ledger and delivery say.
 
     Nulls where one of these is gone.
     """
@@ -120,12 +144,18 @@ def _events() -> Select[Any]:
         decisions.c.value.label("decision_value"),
         decisions.c.improvement_pp.label("decision_improvement_pp"),
         decisions.c.baseline_value.label("decision_baseline_value"),
+        decisions.c.baseline_decision_id.label("decision_baseline_decision_id"),
         decisions.c.evidence.label("decision_evidence"),
         decisions.c.decided_name.label("decision_decided_name"),
         decisions.c.decided_time.label("decision_time"),
         decisions.c.reason.label("decision_reason"),
         decisions.c.unit.label("decision_unit"),
         decisions.c.threshold_pp.label("decision_threshold_pp"),
+        decisions.c.falls.label("decision_falls"),
+        decisions.c.supersedes.label("decision_supersedes"),
+        *(column.label(f"correction_{column.name}") for column in corrections.columns),
+        *(column.label(f"corrected_{column.name}") for column in _corrected.columns),
+        _payees_event.c.data.label("payees_data"),
         ledgers.c.ledger_id,
         ledgers.c.last_sequence,
         ledgers.c.last_hash,
@@ -137,18 +167,38 @@ def _events() -> Select[Any]:
     ).select_from(
         reward_events.outerjoin(decisions, _OF_DECISION)
         .outerjoin(ledgers, ledgers.c.workspace == reward_events.c.workspace)
+        .outerjoin(corrections, _OF_CORRECTION)
+        .outerjoin(_corrected, _OF_CORRECTED)
+        .outerjoin(_payees, _HAS_PAYEES)
+        .outerjoin(_payees_event, _OF_PAYEES)
         .outerjoin(deliveries, of_delivery)
         .outerjoin(delivery_attempts, is_last)
     )
 
 
 def decisions_without_event(connection: Connection, workspace: str) -> Sequence[str]:
-    """Ids of achieved decisions that no event stands for, in the order they were taken."""
+    """Ids of achieved and revoked decisions that no event stands for, in the order of time."""
+    leaves_event = decisions.c.outcome.in_((Outcome.ACHIEVED.value, Outcome.REVOKED.value))
     query = (
         select(decisions.c.decision_id)
         .select_from(decisions.outerjoin(reward_events, _OF_DECISION))
-        .where(decisions.c.workspace == workspace, IS_ACHIEVED, reward_events.c.sequence.is_(None))
+        .where(decisions.c.workspace == workspace, leaves_event, reward_events.c.sequence.is_(None))
         .order_by(decisions.c.decided_time, decisions.c.decision_id)
+    )
+    return connection.scalars(query).all()
+
+
+def corrections_without_event(connection: Connection, workspace: str) -> Sequence[str]:
+    """Ids of corrections that no event stands for, in order."""
+    of_correction = and_(
+        reward_events.c.workspace == corrections.c.workspace,
+        reward_events.c.event_id == corrections.c.event_id,
+    )
+    query = (
+        select(corrections.c.event_id)
+        .select_from(corrections.outerjoin(reward_events, of_correction))
+        .where(corrections.c.workspace == workspace, reward_events.c.sequence.is_(None))
+        .order_by(corrections.c.event_id)
     )
     return connection.scalars(query).all()
 
@@ -171,6 +221,7 @@ def decisions_without_paid_run(connection: Connection, workspace: str) -> Sequen
             IS_ACHIEVED,
             decisions.c.evidence == Evidence.RUN_BACKED.value,
             decisions.c.threshold_pp.is_not(None),
+            ~is_revoked(decisions),  # it gave its runs back
         )
         .group_by(decisions.c.decision_id)
         .having(func.count(paid_runs.c.run_id) < func.coalesce(func.max(paid_runs.c.run_count), 1))
@@ -180,11 +231,11 @@ def decisions_without_paid_run(connection: Connection, workspace: str) -> Sequen
 
 
 def repeated_decisions(connection: Connection, workspace: str) -> Sequence[str]:
-    """Ids of decisions that more than one event stands for, in order."""
+    """Ids of decisions that more than one event of a type stands for, in order."""
     query = (
         select(reward_events.c.decision_id)
         .where(reward_events.c.workspace == workspace)
-        .group_by(reward_events.c.decision_id)
+        .group_by(reward_events.c.decision_id, reward_events.c.type)
         .having(func.count() > 1)
         .order_by(reward_events.c.decision_id)
     )

@@ -64,6 +64,9 @@ series = Table(
     # The value to beat, and the decision that set it. It moves by compare-and-swap on that id.
     Column("head_value", exact_string(64), nullable=False),
     Column("head_decision_id", exact_string(36), nullable=False),
+    # How often corrections have lowered the head, so that a value which is beaten again is another
+    # step; null stands for never.
+    Column("falls", Integer),
 )
 
 # Which workspaces have a token: of one improvement only one of them is paid (R9). Asked across
@@ -103,6 +106,8 @@ decisions = Table(
     Column("threshold_pp", exact_string(64)),
     # Where the value that it names as logged was logged: who may read that may see it (R14).
     Column("experiment_id", BigInteger),
+    # How often corrections had lowered the head of the series; null stands for never.
+    Column("falls", Integer),
     _seal(),
 )
 
@@ -139,6 +144,9 @@ paid_runs = Table(
     _seal(),
 )
 
+# A revoked reward gives its runs back.
+Index("ix_hokusai_paid_runs_decision", paid_runs.c.workspace, paid_runs.c.decision_id)
+
 ledgers = Table(
     "hokusai_reward_ledgers",
     metadata,
@@ -150,6 +158,8 @@ ledgers = Table(
     # Up to which event the totals of payees go, and the notes of runs. The release before does not
     # move it on, so that what it appends is added later.
     Column("totalled_sequence", BigInteger),
+    # How many settlements there are, so that one which is deleted is missed; null stands for none.
+    Column("settled_count", BigInteger),
 )
 
 # What payees earned, so that asking costs the same however long the ledger is.
@@ -194,6 +204,65 @@ Index(
     reward_events.c.workspace,
     reward_events.c.token_id,
     reward_events.c.sequence,
+)
+
+# What the event of a correction was made of, and who made it, which no event tells (R19).
+corrections = Table(
+    "hokusai_reward_corrections",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    # Of the correction itself.
+    Column("event_id", exact_string(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    # The event that it corrects; null where it corrects a series.
+    Column("of_event_id", exact_string(36)),
+    # The decision that earned that event, or that held the head of the series until then.
+    Column("of_decision_id", exact_string(36), nullable=False),
+    Column("reason", long_text(), nullable=False),
+    # Null where the server has no users, or where it was corrected on the database itself.
+    Column("actor", String(256)),
+    Column("corrected_time", BigInteger, nullable=False),
+    _seal(),
+)
+
+# Whether an event stands, and who its payees are now.
+Index("ix_hokusai_reward_corrections_event", corrections.c.workspace, corrections.c.of_event_id)
+# Whether a reward still rests on a decision, which locks tags (R10).
+Index(
+    "ix_hokusai_reward_corrections_decision",
+    corrections.c.workspace,
+    corrections.c.of_decision_id,
+)
+
+# An event that waits for a second pair of eyes, and what those saw (R20): two rows, never changed.
+# The key lets one of two reviewers decide.
+reviews = Table(
+    "hokusai_reward_reviews",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("event_id", exact_string(36), primary_key=True),
+    Column("step", String(16), primary_key=True),
+    # What was decided; null where the review was asked for.
+    Column("verdict", String(16)),
+    Column("reason", long_text()),
+    # Who registered the version, or who reviewed its event.
+    Column("actor", String(256)),
+    Column("review_time", BigInteger, nullable=False),
+    _seal(),
+)
+
+# What the reward service did about an event, once and for all (R20).
+settlements = Table(
+    "hokusai_reward_settlements",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("event_id", exact_string(36), primary_key=True),
+    Column("status", String(16), nullable=False),
+    # What the reward service knows it by, e.g. the hash of a transaction.
+    Column("reference", exact_string(256), nullable=False),
+    Column("actor", String(256)),
+    Column("settled_time", BigInteger, nullable=False),
+    _seal(),
 )
 
 deliveries = Table(

@@ -27,7 +27,7 @@ from hokusai_mlflow_plugin.domain.metric_catalogue import (
 )
 from hokusai_mlflow_plugin.domain.values import plain, stored_value
 
-_REASON = (
+PAST_REASON = (
     "It is the best value that was there when the series began, or that was written past the "
     "plugin. Nothing is earned for it."
 )
@@ -109,7 +109,7 @@ def past_decision(found: Best, now_ms: int) -> dict[str, Any]:
         "baseline_decision_id": None,
         "baseline_value": None,
         "improvement_pp": None,
-        "reason": _REASON,
+        "reason": PAST_REASON,
         "evidence": row.evidence or Evidence.CLAIMED.value,
         "logged_value": row.logged_value,
         "experiment_id": row.experiment_id,

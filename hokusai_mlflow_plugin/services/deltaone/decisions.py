@@ -40,6 +40,7 @@ from hokusai_mlflow_plugin.services.deltaone.evidence import (
     require_evidence,
 )
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
+from hokusai_mlflow_plugin.services.deltaone.mending import Mended, mend
 from hokusai_mlflow_plugin.services.deltaone.unpaid import OWN_HEAD, is_own_head, known_elsewhere
 from hokusai_mlflow_plugin.settings import Settings
 
@@ -100,8 +101,50 @@ def decide_version(
     # each of them could be beaten for a reward.
     if head is None and _begin_with_past(connection, judge, series, candidate, version.id):
         head = series_heads.read_surroundings(connection, version.id.model, series).head
-    # Compare-and-swap: where another writer has moved the head since it was read, this one decides
-    # anew against the new head. A verdict on the old one would pay for the same step twice.
+    mended = Mended(head)
+    if head is not None:
+        mended = mend(connection, judge, series, version, candidate, head, decision_id)
+    if mended.verdict is not None:
+        moved = _Moved(mended.verdict, head, finding, falls=1)
+    else:
+        moved = _move_head(
+            connection, judge, version, tags, candidate, mended.head, finding, decision_id, unpaid
+        )
+    row = _row(version, tags, candidate, moved, decision_id)
+    decision_log.record_decision(connection, row)
+    judge.heard(row)
+    return Decision(row, moved.head)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A verdict, and the head that it was measured against and has moved where it does."""
+
+    verdict: Verdict
+    head: SeriesHead | None
+    finding: Finding
+    falls: int = 0
+    """How often it lowered the head itself."""
+
+
+def _move_head(
+    connection: Connection,
+    judge: Judge,
+    version: Version,
+    tags: TokenTags,
+    candidate: Candidate,
+    head: SeriesHead | None,
+    finding: Finding,
+    decision_id: str,
+    unpaid: str | None,
+) -> _Moved:
+    """Decide, and move the head where it is beaten.
+
+    By compare-and-swap: where another writer has moved the head since it was read, this one decides
+    anew against the new head. A verdict on the old one would pay for the same step twice.
+    """
+    series = SeriesId(version.id.workspace, tags.token_id, tags.benchmark_metric)
+    is_copy = candidate.copy_of is not None
     for _swap in range(_MAX_SWAPS):
         because = unpaid or (OWN_HEAD if is_own_head(version, head) else None)
         verdict = _verdict(candidate, head, because)
@@ -114,15 +157,9 @@ def decide_version(
                     finding = _take_run(connection, series, finding, decision_id)
                     require_evidence(judge.settings, version, tags, finding, is_copy=is_copy)
         if _swap_head(connection, series, candidate, verdict, head, decision_id):
-            break
-        surroundings = series_heads.read_surroundings(connection, version.id.model, series)
-        head = surroundings.head
-    else:
-        raise ConcurrentWrite(f"Series {series.token_id} {series.benchmark_metric} is too busy.")
-    row = _row(version, tags, candidate, verdict, head, finding, decision_id)
-    decision_log.record_decision(connection, row)
-    judge.heard(row)
-    return Decision(row, head)
+            return _Moved(verdict, head, finding)
+        head = series_heads.read_surroundings(connection, version.id.model, series).head
+    raise ConcurrentWrite(f"Series {series.token_id} {series.benchmark_metric} is too busy.")
 
 
 def _verdict(candidate: Candidate, head: SeriesHead | None, unpaid: str | None) -> Verdict:
@@ -219,11 +256,10 @@ def _row(
     version: Version,
     tags: TokenTags,
     candidate: Candidate,
-    verdict: Verdict,
-    head: SeriesHead | None,
-    finding: Finding,
+    moved: _Moved,
     decision_id: str,
 ) -> dict[str, Any]:
+    verdict, head, finding = moved.verdict, moved.head, moved.finding
     compared = head is not None and verdict.improvement is not None
     return {
         "workspace": version.id.workspace,
@@ -247,4 +283,5 @@ def _row(
         "decided_time": time.time_ns() // 1_000_000,
         "unit": candidate.unit,
         "threshold_pp": percentage_points(candidate.threshold),
+        "falls": (head.falls if head else 0) + moved.falls or None,
     }

@@ -65,6 +65,7 @@ def _join(connection: Connection, key: SeriesId, metric: Metric) -> None:
         "baseline_decision_id": head.head_decision_id,
         "baseline_value": head.head_value,
         "improvement_pp": percentage_points(better_by),
+        "falls": head.falls,
     }
     series_heads.move_head(
         connection,
@@ -93,6 +94,7 @@ def _carried(found: Row[Any], metric: Metric) -> dict[str, Any]:
             "of their series goes on. Nothing is earned for it."
         ),
         "supersedes": decision_id,
+        "falls": None,
         "decided_time": time.time_ns() // 1_000_000,
         "unit": metric.unit,
         "threshold_pp": percentage_points(metric.threshold),

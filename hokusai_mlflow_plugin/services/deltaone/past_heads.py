@@ -189,6 +189,7 @@ def _raise(connection: Connection, series: SeriesId, found: Best, now_ms: int) -
         "baseline_decision_id": head.head_decision_id,
         "baseline_value": head.head_value,
         "improvement_pp": percentage_points(improvement_of(found, head.head_value)),
+        "falls": head.falls,
     }
     series_heads.move_head(
         connection,

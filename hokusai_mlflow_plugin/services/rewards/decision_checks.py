@@ -25,7 +25,7 @@ _OF_DECISIONS: tuple[_Check, ...] = (
     (
         "event_missing",
         ledger_checks.decisions_without_event,
-        "Decision {} is achieved, but no event stands for it.",
+        "Decision {} is achieved or revoked, but no event stands for it.",
     ),
     (
         "decision_repeated",
@@ -36,6 +36,11 @@ _OF_DECISIONS: tuple[_Check, ...] = (
         "paid_run_missing",
         ledger_checks.decisions_without_paid_run,
         "Decision {} was paid for what a run logged, and no note says that the run is used up.",
+    ),
+    (
+        "event_missing",
+        ledger_checks.corrections_without_event,
+        "No event stands for correction {}.",
     ),
     (
         "head_left_twice",
@@ -121,7 +126,7 @@ def _row_faults(row: RowMapping) -> Iterator[Found]:
     decision_id = row["decision_id"]
     if not is_sealed(decisions, row):
         yield "decision_edited", f"Decision {decision_id} does not have the content it was given."
-    if not _follows(row):
+    if not _follows(row) or not _has_fallen_as_often(row):
         message = f"Decision {decision_id}: its outcome does not follow from its values."
         yield "verdict_differs", message
     if row["supersedes"] is not None and row["superseded_id"] is None:
@@ -145,8 +150,27 @@ def _follows(row: RowMapping) -> bool:
         return False
     if row["improvement_pp"] != percentage_points(gain):
         return False
-    if outcome == Outcome.REGRESSED.value:
-        return gain < 0
-    if outcome == Outcome.BELOW_THRESHOLD.value:
-        return gain >= 0
-    return gain > 0 and outcome in (Outcome.ACHIEVED.value, Outcome.BASELINE.value)
+    fits = {
+        Outcome.REGRESSED.value: gain < 0,
+        Outcome.BELOW_THRESHOLD.value: gain >= 0,
+        Outcome.ACHIEVED.value: gain > 0,
+        Outcome.REVOKED.value: gain > 0,
+        # It goes down where a correction lowered the head.
+        Outcome.BASELINE.value: gain > 0 or row["falls"] is not None,
+    }
+    return fits.get(outcome, False)
+
+
+def _has_fallen_as_often(row: RowMapping) -> bool:
+    """Whether a decision says as often as the head before it that corrections lowered the head.
+
+    Or once more, where it lowered the head itself.
+    """
+    if row["against_value"] is None:
+        return True
+    try:
+        by = Decimal(row["improvement_pp"])
+    except (InvalidOperation, TypeError):
+        return False
+    lowers = row["outcome"] == Outcome.BASELINE.value and by < 0
+    return (row["falls"] or 0) == (row["against_falls"] or 0) + lowers

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import rfc8785
 from sqlalchemy import RowMapping
 
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
-from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT, Contributor, contributors_of
+from hokusai_mlflow_plugin.domain.contributors import contributors_of
 from hokusai_mlflow_plugin.domain.delta import against
+from hokusai_mlflow_plugin.domain.reward_events import EventType
+from hokusai_mlflow_plugin.services.rewards.correction_checks import (
+    CORRECTIONS,
+    are_contributors,
+    correction_faults,
+    is_canonical,
+)
 from hokusai_mlflow_plugin.services.rewards.ledger import (
     DATA_KEYS,
-    EVENT_TYPE,
     SINCE_0004,
     contributor_of,
     event_hash,
+    step_id,
 )
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import Found
 
@@ -35,6 +40,9 @@ def event_faults(row: RowMapping, version: EventVersion | None) -> Iterator[Foun
     """
     if not is_intact(row):
         yield "event_edited", "does not have the content that its hash was made of."
+    if row["type"] in CORRECTIONS:
+        yield from correction_faults(row)
+        return
     data = _data(row)
     if problem := _malformation(row, data):
         yield "event_malformed", problem
@@ -65,42 +73,31 @@ def _data(row: RowMapping) -> Json:
 
 def _malformation(row: RowMapping, data: Json) -> str | None:
     """How the event differs in form from any that the registry writes, or None."""
-    if row["type"] != EVENT_TYPE:
+    if row["type"] != EventType.ACHIEVED.value:
         return "has a type that the registry does not write."
     fields = DATA_KEYS if row["decision_threshold_pp"] is not None else DATA_KEYS - SINCE_0004
     if set(data) != fields or set(data["baseline"]) != {"name", "version", "value"}:
         return "does not have exactly the fields of an event."
     if (data["workspace"], data["token_id"]) != (row["workspace"], row["token_id"]):
         return "has another workspace or token in its data than beside it."
-    if not _are_contributors(data["contributors"]):
+    if not are_contributors(data["contributors"]):
         return "has contributors that the registry does not write."
-    try:
-        is_canonical = rfc8785.dumps(data).decode() == row["data"]
-    except (ValueError, TypeError, RecursionError):
-        is_canonical = False
-    return None if is_canonical else "is not written in canonical JSON."
-
-
-def _are_contributors(found: Any) -> bool:
-    """Whether a list of contributors says of each what its text and its weight come to."""
-    try:
-        whole = sum(each["weight"] for each in found)
-        return whole in (0, FULL_WEIGHT) and all(
-            each == contributor_of(Contributor(each["contributor"], each["weight"]))
-            for each in found
-        )
-    except (TypeError, KeyError, AttributeError):
-        return False
+    return None if is_canonical(row, data) else "is not written in canonical JSON."
 
 
 def _has_own_id(row: RowMapping, data: Json) -> bool:
     """Whether an event has the id that ``ledger.append`` gives to its step in its ledger."""
     try:
-        step = [data["token_id"], data["benchmark_metric"], data["baseline"]["value"]]
-        own = uuid.uuid5(uuid.UUID(row["ledger_id"]), rfc8785.dumps(step).decode())
+        own = step_id(
+            row["ledger_id"],
+            data["token_id"],
+            data["benchmark_metric"],
+            data["baseline"]["value"],
+            row["decision_falls"] or 0,
+        )
     except (ValueError, TypeError, KeyError, RecursionError):  # what nobody ever wrote
         return False
-    return bool(row["event_id"] == str(own))
+    return bool(row["event_id"] == own)
 
 
 def _contradiction(row: RowMapping, data: Json) -> str | None:

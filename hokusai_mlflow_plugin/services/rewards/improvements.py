@@ -40,6 +40,8 @@ def improvements_by_address(
         sums, until = _readable_sums(connection, workspace, token_id, visible)
     found: Json = {}
     for (_token, metric, address), (count, total) in sorted(sums.items()):
+        if not count:  # all of it was revoked
+            continue
         found.setdefault(address, []).append(
             {"benchmark_metric": metric, "deltaone_count": count, "improvement_pp": plain(total)}
         )

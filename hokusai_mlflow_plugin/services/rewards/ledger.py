@@ -1,14 +1,15 @@
-"""The ledger of reward events: one for each DeltaOne, numbered without gaps, chained by hash.
+"""The ledger of reward events: one for each DeltaOne and each correction, chained by hash.
 
-The event is written in the transaction of the version that earned it. A writer holds the ledger's
-row from here to its commit, so the sequence is the commit order.
+They are numbered without gaps. An event is written in the transaction of what it tells of. A writer
+holds the ledger's row from here to its commit, so the sequence is the commit order.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
@@ -17,12 +18,13 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
+from hokusai_mlflow_plugin.db.rewards.ledger_rows import LedgerTail
 from hokusai_mlflow_plugin.domain.addresses import address_note
 from hokusai_mlflow_plugin.domain.contributors import Contributor
+from hokusai_mlflow_plugin.domain.reward_events import EventType
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 from hokusai_mlflow_plugin.services.rewards import catching_up, payee_totals
 
-EVENT_TYPE = "hokusai.deltaone.achieved"
 FIRST_HASH = "0" * 64
 """``previous_hash`` of the first event."""
 DATA_KEYS = frozenset(
@@ -43,10 +45,22 @@ DATA_KEYS = frozenset(
         "contributors",
     )
 )
-"""What the data of an event has, and nothing else."""
+"""What the data of the event of a DeltaOne has, and nothing else."""
 
 SINCE_0004 = frozenset(("threshold_pp", "unit"))
 """Of these, those that events from before revision 0004 do not have."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event before it has its place in the ledger."""
+
+    id: str
+    type: EventType
+    time_ms: int
+    token_id: str
+    decision_id: str
+    data: Mapping[str, Any]
 
 
 def append(
@@ -59,20 +73,40 @@ def append(
     """Write the event of an achieved decision.
 
     Its id follows from the series and the head it was measured against. A head is left only once,
-    because it never falls, so no repeat of any kind can make a second event for the same step.
+    because it never falls, so no repeat of any kind can make a second event for the same step. Only
+    a correction lowers it (R19): from then on the id says, too, how often that was.
     """
     workspace = version.id.workspace
-    # Held until the commit: a number that is given out before another's commit would leave a gap
-    # where that one rolls back, and readers of the feed would miss it.
-    tail = ledger_rows.lock_ledger(connection, workspace, str(uuid.uuid4()), FIRST_HASH)
-    step = [tags.token_id, tags.benchmark_metric, head.value]
-    event = {
+    tail = lock(connection, workspace)
+    entry = Entry(
+        step_id(tail.ledger_id, tags.token_id, tags.benchmark_metric, head.value, head.falls),
+        EventType.ACHIEVED,
+        decision["decided_time"],
+        tags.token_id,
+        decision["decision_id"],
+        _data(version, tags, decision, head),
+    )
+    write(connection, workspace, tail, entry)
+
+
+def lock(connection: Connection, workspace: str) -> LedgerTail:
+    """The end of a workspace's chain, held until the commit.
+
+    A number that is given out before another's commit would leave a gap where that one rolls back,
+    and readers of the feed would miss it.
+    """
+    return ledger_rows.lock_ledger(connection, workspace, str(uuid.uuid4()), FIRST_HASH)
+
+
+def write(connection: Connection, workspace: str, tail: LedgerTail, entry: Entry) -> int:
+    """Write an event at the end of the chain, under its lock; returns its sequence number."""
+    event: dict[str, Any] = {
         "sequence": tail.last_sequence + 1,
-        "id": str(uuid.uuid5(uuid.UUID(tail.ledger_id), rfc8785.dumps(step).decode())),
-        "type": EVENT_TYPE,
-        "timestamp": decision["decided_time"],
-        "token_id": tags.token_id,
-        "data": _data(version, tags, decision, head),
+        "id": entry.id,
+        "type": entry.type.value,
+        "timestamp": entry.time_ms,
+        "token_id": entry.token_id,
+        "data": entry.data,
         "previous_hash": tail.last_hash,
     }
     digest = event_hash(event)
@@ -87,7 +121,7 @@ def append(
             "type": event["type"],
             "event_time": event["timestamp"],
             "token_id": event["token_id"],
-            "decision_id": decision["decision_id"],
+            "decision_id": entry.decision_id,
             # Kept as text in its canonical form: a JSON column may change order and numbers, and
             # the hash would fit no more.
             "data": rfc8785.dumps(event["data"]).decode(),
@@ -95,7 +129,20 @@ def append(
             "hash": digest,
         },
     )
-    ledger_rows.advance(connection, workspace, tail.last_sequence + 1, digest)
+    sequence = tail.last_sequence + 1
+    ledger_rows.advance(connection, workspace, sequence, digest)
+    return sequence
+
+
+def step_id(ledger_id: str, token_id: str, metric: str, beaten: str, falls: int) -> str:
+    """The id of the event of a step: of the value that was beaten, after so many corrections."""
+    step: list[Any] = [token_id, metric, beaten]
+    return derived_id(ledger_id, [*step, falls] if falls else step)
+
+
+def derived_id(ledger_id: str, of: Sequence[Any]) -> str:
+    """The id of an event in its ledger, by what there can be but one event of."""
+    return str(uuid.uuid5(uuid.UUID(ledger_id), rfc8785.dumps(list(of)).decode()))
 
 
 def event_hash(event: Mapping[str, Any]) -> str:

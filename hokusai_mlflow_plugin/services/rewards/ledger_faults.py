@@ -24,6 +24,14 @@ Code = Literal[
     "payee_totals_edited",
     "paid_run_missing",
     "paid_run_edited",
+    # Its corrections, its review and its settlement.
+    "correction_missing",
+    "correction_differs",
+    "correction_edited",
+    "review_differs",
+    "review_edited",
+    "settlement_differs",
+    "settlement_edited",
     # Its delivery.
     "delivery_missing",
     "delivery_edited",

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.rewards import ledger_rows, payee_totals
 from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT
+from hokusai_mlflow_plugin.domain.reward_events import EventType
 from hokusai_mlflow_plugin.domain.values import EXACT, plain
 
 Key = tuple[str, str, str]
@@ -22,6 +23,12 @@ Total = tuple[int, Decimal]
 """How many DeltaOnes, and the shares of their percentage points."""
 
 _BATCH = 1000
+_SIGNS = {
+    EventType.ACHIEVED.value: 1,
+    EventType.PAYEES_NAMED.value: 1,  # of an event that had nobody who could be paid
+    EventType.REVOKED.value: -1,
+}
+"""What an event adds to its contributors' totals."""
 NOTHING: Total = (0, Decimal(0))
 
 
@@ -89,11 +96,15 @@ def differing(kept: Iterable[RowMapping], sums: Mapping[Key, Total]) -> list[Key
 
 
 def _add(sums: dict[Key, Total], event: Mapping[str, Any]) -> None:
+    sign = _SIGNS.get(event["type"])
+    if sign is None:
+        return
     data = event["data"]
     for contributor in data["contributors"]:
         if contributor["payable"]:
             key = (event["token_id"], data["benchmark_metric"], contributor["address"])
-            sums[key] = _plus(sums.get(key, NOTHING), (1, _share(data, contributor)))
+            share = EXACT.multiply(_share(data, contributor), Decimal(sign))
+            sums[key] = _plus(sums.get(key, NOTHING), (sign, share))
 
 
 def of_row(row: RowMapping) -> Total:

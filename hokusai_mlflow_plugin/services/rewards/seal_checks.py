@@ -9,12 +9,15 @@ from sqlalchemy import Connection, RowMapping, Table
 from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.db.rewards import sealed_rows
 from hokusai_mlflow_plugin.db.schema.tables import (
+    corrections,
     deliveries,
     delivery_attempts,
     model_names,
     paid_runs,
     payee_totals,
     policy_findings,
+    reviews,
+    settlements,
     state,
 )
 from hokusai_mlflow_plugin.db.seals import is_sealed
@@ -25,6 +28,9 @@ _SEALED: tuple[tuple[Code, Table, str], ...] = (
     ("attempt_edited", delivery_attempts, "Attempt {attempt} at event {sequence}"),
     ("paid_run_edited", paid_runs, "The note that a reward rests on run {run_id}"),
     ("payee_totals_edited", payee_totals, "What {address} earned under {token_id}"),
+    ("correction_edited", corrections, "What was kept of correction {event_id}"),
+    ("review_edited", reviews, "What was kept of the review of event {event_id}"),
+    ("settlement_edited", settlements, "The settlement of event {event_id}"),
     ("finding_edited", policy_findings, "The finding on model {name} version {version}"),
     ("model_name_edited", model_names, "The note of the name {name} that a model gave up"),
     ("state_edited", state, "What the registry's state says under {key}"),

@@ -18,9 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from hokusai_mlflow_plugin.db.transient_errors import is_about_values, is_read_only
 from hokusai_mlflow_plugin.domain.errors import (
     ConcurrentWrite,
+    CorrectionRefused,
     DamagedSeries,
+    EventNotFound,
     HokusaiError,
     ModelNotFound,
+    SeriesNotFound,
     TagsLocked,
     TokenNotFound,
 )
@@ -45,9 +48,9 @@ class RegistryConflict(MlflowException, ValueError):
 def translate(error: HokusaiError) -> MlflowException:
     """The same error as MLflow's clients and servers know it."""
     message = str(error)
-    if isinstance(error, (ModelNotFound, TokenNotFound)):
+    if isinstance(error, (ModelNotFound, TokenNotFound, SeriesNotFound, EventNotFound)):
         return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
-    if isinstance(error, (TagsLocked, ConcurrentWrite, DamagedSeries)):
+    if isinstance(error, (TagsLocked, CorrectionRefused, ConcurrentWrite, DamagedSeries)):
         return RegistryConflict(message)
     if isinstance(error, ValueError):
         return RegistryInvalidRequest(message)

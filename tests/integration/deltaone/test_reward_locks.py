@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import event, text
 from support.index import assert_index_is_truth
 from support.refusals import registry_rows
@@ -130,19 +131,41 @@ def test_what_no_reward_rests_on_is_free(rewarded, key, value):
     assert_sound(rewarded)
 
 
-def test_an_amended_baseline_leaves_its_head_behind(store):
-    """The baseline is free until a DeltaOne is measured against it, but the head stays: it never
-    falls, and what comes next is measured against the value that was decided on.
+def test_an_amended_baseline_takes_its_head_along(store):
+    """R10: until a DeltaOne is measured against a baseline its owner mends it, and the head follows
+    it down; what comes next is measured against the mended value.
     """
-    create_version(store)
+    create_version(store, tags=token_tags(**{VALUE: "0.999"}))
     set_tag(store, "model", 1, VALUE, "0.84")
-    assert outcome(store) == "regressed"
+    assert outcome(store) == "baseline"
     create_version(store, "second", token_tags(**{VALUE: "0.86"}))
     assert decision(store, "second")["baseline"] == {
         "name": "model",
         "version": "1",
-        "value": "0.85",
+        "value": "0.84",
     }
+    assert paid(store) == [("second", "1", "2")]
+    assert_sound(store)
+
+
+def test_a_mended_baseline_stops_at_what_is_there(store):
+    """R10: the head falls to the best value that is left, so that nobody earns what was there."""
+    create_version(store, tags=token_tags(**{VALUE: "0.999"}))
+    create_version(store, "second", token_tags(**{VALUE: "0.86"}))
+    set_tag(store, "model", 1, VALUE, "0.5")
+    assert (outcome(store), outcome(store, "second")) == ("regressed", "baseline")
+    create_version(store, "third", token_tags(**{VALUE: "0.86"}))
+    assert paid(store) == []
+    assert_sound(store)
+
+
+def test_the_past_cannot_be_mended_for_a_reward(database_uri, store_factory):
+    """R13: what was there before the plugin stays the value to beat, whatever it is amended to."""
+    create_version(SqlAlchemyStore(database_uri), tags=token_tags(**{VALUE: "0.9"}))
+    store = store_factory()
+    set_tag(store, "model", 1, VALUE, "0.5")
+    create_version(store, tags=token_tags(**{VALUE: "0.9"}))
+    assert paid(store) == []
     assert_sound(store)
 
 
@@ -154,7 +177,8 @@ def test_what_was_amended_before_the_lock_does_not_come_back(store, key):
     amended = {**first, key: {TOKEN: "OTHER-1", METRIC: "recall", VALUE: "0.4"}[key]}
     set_tag(store, "a", 1, key, amended[key])
     create_version(store, "b", {**first, VALUE: "0.6"})
-    assert paid(store) == [("b", "1", "10")]
+    # A mended value takes its head along; a version that went to another series leaves it.
+    assert paid(store) == [("b", "1", "20" if key == VALUE else "10")]
     back = {**first, METRIC: "accuracy_score"}
     for each in (TOKEN, METRIC, VALUE):
         if back[each] != amended[each]:

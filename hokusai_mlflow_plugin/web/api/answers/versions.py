@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin.web.api.answers.common import (
 from hokusai_mlflow_plugin.web.api.answers.policy import Warned
 
 OutcomeName = Literal[
-    "baseline", "achieved", "below_threshold", "regressed", "direction_unknown", "copy"
+    "baseline", "achieved", "below_threshold", "regressed", "direction_unknown", "copy", "revoked"
 ]
 
 

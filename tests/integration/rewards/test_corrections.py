@@ -1,0 +1,284 @@
+"""R19: what an administrator corrects, and that what is paid stays the way to the head."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from support.damage import run_sql
+from support.registry import METRIC, VALUE, create_version, set_tag, token_tags
+from support.rewards import (
+    assert_sound,
+    codes,
+    detect,
+    events,
+    name_payees,
+    outcome,
+    outcomes,
+    rebase,
+    revoke,
+)
+
+from hokusai_mlflow_plugin.domain.errors import (
+    CorrectionRefused,
+    EventNotFound,
+    InvalidRequest,
+    SeriesNotFound,
+)
+from hokusai_mlflow_plugin.services.queries.tokens import get_token
+from hokusai_mlflow_plugin.store.registry_store import build_store
+
+ADA, BOB = "0x" + "a1" * 20, "0x" + "b2" * 20
+SHARES = json.dumps([{"address": ADA, "weight": 2500}, {"address": BOB, "weight": 7500}])
+
+
+def register(store: Any, value: str, name: str = "model", **tags: str) -> int:
+    created = create_version(store, name, token_tags(**{VALUE: value}, **tags))
+    return int(created.version)
+
+
+def earned(store: Any) -> dict[str, list[tuple[int, str]]]:
+    """What each payee earned: count and points."""
+    return {
+        person["contributor_address"]: [
+            (each["deltaone_count"], each["improvement_pp"]) for each in person["improvements"]
+        ]
+        for person in store.ask(get_token, "IMG-001")["token"]["contributors"]
+    }
+
+
+@pytest.fixture
+def ledger(store: Any) -> Any:
+    """A baseline and two DeltaOnes of Ada's: 0.5, 0.6, 0.9."""
+    for value in ("0.5", "0.6", "0.9"):
+        register(store, value, contributor_address=ADA)
+    return store
+
+
+def ids(store: Any) -> list[str]:
+    return [event["id"] for event in events(store)]
+
+
+def test_a_revoked_deltaone(ledger):
+    """The head goes back, the version says so and counts for nothing, its payees lose it."""
+    event = revoke(ledger, ids(ledger)[1], "typed 0.9 for 0.65")
+    assert event["type"] == "hokusai.deltaone.revoked"
+    assert event["data"]["event"] == {"id": ids(ledger)[1], "sequence": 2}
+    assert event["data"]["reason"] == "typed 0.9 for 0.65"
+    assert event["data"]["improvement_pp"] == "30"
+    assert [each["address"] for each in event["data"]["contributors"]] == [ADA]
+    assert outcomes(ledger, versions=3) == ["baseline", "achieved", "revoked"]
+    assert "typed 0.9 for 0.65" in detect(ledger, version=3)["decision"]["reason"]
+    assert ledger.get_model_version("model", "3").tags[VALUE] == "0.9"
+    assert earned(ledger) == {ADA: [(1, "10")]}
+    assert_sound(ledger)
+
+
+def test_registered_again(ledger):
+    """What is right is a new version; its event has an id of its own, over the same value."""
+    first = events(ledger)[1]
+    revoke(ledger, first["id"])
+    register(ledger, "0.65", contributor_address=BOB)
+    again = events(ledger)[-1]
+    assert again["data"]["baseline"] == first["data"]["baseline"]
+    assert again["id"] != first["id"]
+    assert earned(ledger) == {ADA: [(1, "10")], BOB: [(1, "5")]}
+    assert_sound(ledger)
+
+
+def test_only_the_latest_that_stands(ledger):
+    """One that another was measured against is refused, and the message names that one."""
+    first, second = ids(ledger)
+    with pytest.raises(CorrectionRefused, match=second):
+        revoke(ledger, first)
+    revoked = revoke(ledger, second)
+    with pytest.raises(CorrectionRefused, match="revoked already"):
+        revoke(ledger, second)
+    with pytest.raises(CorrectionRefused, match=f"correction itself.*{second}"):
+        revoke(ledger, revoked["id"])
+    revoke(ledger, first)
+    assert outcomes(ledger, versions=3) == ["baseline", "revoked", "revoked"]
+    assert earned(ledger)[ADA] == []
+    register(ledger, "0.52")
+    assert events(ledger)[-1]["data"]["baseline"]["value"] == "0.5"
+    assert_sound(ledger)
+
+
+@pytest.mark.parametrize("reason", ["", " \n", "x" * 1001, "a\0b"])
+def test_reasons(ledger, reason):
+    """A reason is needed, and bounded; nothing is written without one."""
+    with pytest.raises(InvalidRequest, match="reason"):
+        revoke(ledger, ids(ledger)[1], reason)
+    assert len(ids(ledger)) == 2
+
+
+def test_no_such_event(ledger):
+    """An id that no event of the workspace has."""
+    with pytest.raises(EventNotFound, match="nothing"):
+        revoke(ledger, "nothing")
+
+
+def test_a_revoked_version_stays_as_it_is(ledger):
+    """Its tags stay locked: they are what the revoked event was made of."""
+    revoke(ledger, ids(ledger)[1])
+    with pytest.raises(MlflowException, match="Register a new version"):
+        set_tag(ledger, "model", 3, VALUE, "0.7")
+    ledger.delete_model_version("model", "3")
+    ledger.delete_registered_model("model")
+    assert_sound(ledger)
+
+
+def test_a_baseline_that_was_too_low(store):
+    """What a revoked DeltaOne was measured against can be mended again."""
+    register(store, "0.05")
+    register(store, "0.9")
+    with pytest.raises(MlflowException):
+        set_tag(store, "model", 1, VALUE, "0.85")
+    revoke(store, ids(store)[0], "the baseline was 0.85")
+    set_tag(store, "model", 1, VALUE, "0.85")
+    register(store, "0.9")
+    assert events(store)[-1]["data"]["improvement_pp"] == "5"
+    assert_sound(store)
+
+
+def test_renamed_and_deleted_models(ledger):
+    """A DeltaOne can be revoked whatever became of its models."""
+    register(ledger, "0.95", "other")
+    ledger.rename_registered_model("other", "renamed")
+    ledger.delete_registered_model("model")
+    assert revoke(ledger, ids(ledger)[2])["data"]["name"] == "other"
+    assert outcome(ledger, "renamed") == "revoked"
+    revoke(ledger, ids(ledger)[1])
+    register(ledger, "0.7", "renamed")
+    assert events(ledger)[-1]["data"]["improvement_pp"] == "10"
+    assert_sound(ledger)
+
+
+def test_a_run_is_given_back(database_uri):
+    """R14: no paid event rests on the run of a revoked one, so it can back the next."""
+    store = build_store(f"hokusai+{database_uri}", database_uri)
+    client = MlflowClient(tracking_uri=database_uri)
+    run_id = client.create_run(client.create_experiment("runs", "artifacts")).info.run_id
+    client.log_metric(run_id, "accuracy", 0.9)
+    register(store, "0.5")
+    for _twice in range(2):
+        create_version(store, tags=token_tags(**{VALUE: "0.9"}), run_id=run_id)
+        assert events(store)[-1]["data"]["evidence"] == "run_backed"
+        revoke(store, events(store)[-1]["id"])
+        assert_sound(store)
+
+
+def test_payees(store):
+    """Who is named is paid the whole step, and loses it with the event."""
+    register(store, "0.5")
+    register(store, "0.9", contributor="somebody")
+    (achieved,) = ids(store)
+    assert earned(store) == {}
+    event = name_payees(store, achieved, SHARES)
+    assert event["type"] == "hokusai.deltaone.payees_named"
+    assert [each["weight"] for each in event["data"]["contributors"]] == [2500, 7500]
+    assert_sound(store)
+    with pytest.raises(CorrectionRefused, match="has payees already"):
+        name_payees(store, achieved, SHARES)
+    revoked = revoke(store, achieved)
+    assert revoked["data"]["contributors"] == event["data"]["contributors"]
+    with pytest.raises(CorrectionRefused, match="revoked already"):
+        name_payees(store, achieved, SHARES)
+    assert_sound(store)
+
+
+@pytest.mark.parametrize(
+    "contributors",
+    [
+        "alice",
+        "[]",
+        json.dumps([{"address": "alice", "weight": 10000}]),
+        json.dumps([{"address": "0x" + 40 * "0", "weight": 10000}]),
+        json.dumps([{"address": ADA, "weight": 9999}]),
+    ],
+)
+def test_payees_who_cannot_be_paid(store, contributors):
+    """Payees follow R11, and every one of them can be paid."""
+    register(store, "0.5")
+    register(store, "0.9")
+    with pytest.raises(InvalidRequest):
+        name_payees(store, ids(store)[0], contributors)
+    assert len(ids(store)) == 1
+
+
+def test_a_typo_as_baseline(store):
+    """The version with the typo goes, and the series begins with the best value left."""
+    register(store, "0.999")
+    register(store, "0.85")
+    register(store, "0.87")
+    with pytest.raises(CorrectionRefused, match="Version 1 of model 'model' still has"):
+        rebase(store, "IMG-001", "accuracy")
+    store.delete_model_version("model", "1")
+    event = rebase(store, "IMG-001", "accuracy", "0.999 was a typo")
+    assert event["type"] == "hokusai.series.rebased"
+    assert (event["data"]["value"], event["data"]["previous"]["value"]) == ("0.87", "0.999")
+    assert outcome(store, version=3) == "baseline"
+    register(store, "0.9")
+    assert events(store)[-1]["data"]["improvement_pp"] == "3"
+    with pytest.raises(CorrectionRefused, match="was earned: revoke event"):
+        rebase(store, "IMG-001", "accuracy")
+    assert_sound(store)
+
+
+def test_nothing_left_to_rebase_on(store):
+    """Without a version left it is refused, and says what to do."""
+    register(store, "0.999")
+    with pytest.raises(SeriesNotFound):
+        rebase(store, "IMG-001", "recall")
+    store.delete_registered_model("model")
+    with pytest.raises(CorrectionRefused, match="Register one with the right value first"):
+        rebase(store, "IMG-001", "accuracy")
+    register(store, "0.85", "other")
+    assert outcome(store, "other") == "regressed"
+    rebase(store, "IMG-001", "accuracy")
+    assert outcome(store, "other") == "baseline"
+    assert_sound(store)
+
+
+def test_by_any_name_of_the_metric(store):
+    """R8: a metric's aliases name its one series."""
+    create_version(store, tags=token_tags(**{VALUE: "0.999", METRIC: "accuracy_score"}))
+    register(store, "0.8", "other")
+    store.delete_registered_model("model")
+    assert rebase(store, "IMG-001", "accuracy_score")["data"]["benchmark_metric"] == "accuracy"
+
+
+def test_a_revoked_version_is_no_baseline(ledger):
+    """What was revoked is not the best value left, also when its model is all that there is."""
+    revoke(ledger, ids(ledger)[1])
+    revoke(ledger, ids(ledger)[0])
+    ledger.delete_model_version("model", "1")
+    with pytest.raises(CorrectionRefused, match="is left to begin with"):
+        rebase(ledger, "IMG-001", "accuracy")
+    register(ledger, "0.4")
+    assert rebase(ledger, "IMG-001", "accuracy")["data"]["value"] == "0.4"
+    assert_sound(ledger)
+
+
+CHANGES = {
+    "reason": ("UPDATE hokusai_reward_corrections SET reason = 'x'", "correction_differs"),
+    "row gone": ("DELETE FROM hokusai_reward_corrections", "correction_missing"),
+    "falls": ("UPDATE hokusai_series SET falls = 7", "head_differs"),
+    "head": (
+        "UPDATE hokusai_series SET head_value = '0.9', head_decision_id = (SELECT decision_id "
+        "FROM hokusai_decisions WHERE outcome = 'achieved' AND value = '0.9')",
+        "head_differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_tampering(ledger, change):
+    """What was kept of a correction, and where it put the head, is checked."""
+    revoke(ledger, ids(ledger)[1])
+    statement, code = CHANGES[change]
+    run_sql(ledger, statement)
+    assert code in {found for _sequence, found in codes(ledger)}
