@@ -110,7 +110,7 @@ def write(connection: Connection, workspace: str, tail: LedgerTail, entry: Entry
         "previous_hash": tail.last_hash,
     }
     digest = event_hash(event)
-    catching_up.note_runs(connection, workspace, tail, decision["decision_id"])
+    catching_up.note_runs(connection, workspace, tail, entry.decision_id)
     payee_totals.note(connection, workspace, tail, event)
     ledger_rows.insert_event(
         connection,
