@@ -95,7 +95,9 @@ def register(app: Flask, access: Access | None = None) -> None:
     evidence.ask_before_use(known.can_read_experiment)
     # MLflow's Flask app is one object for the process, and a route that is added twice an error.
     if NAME not in app.blueprints:
-        app.register_blueprint(create_blueprint(Server(_ask, errors.translate, _prefixes(), known)))
+        app.register_blueprint(
+            create_blueprint(Server(_ask, _change, errors.translate, _prefixes(), known))
+        )
         logs.write_to_stderr()
         if metrics.is_exported():
             registry_log.observers.append(metrics.count_requests(app, f"{NAME}.", _outbox_age_s))
@@ -113,6 +115,10 @@ def _prefixes() -> tuple[str, str]:
 
 def _ask(query: Any, **parameters: Any) -> dict[str, Any]:
     return _registry().ask(query, **parameters)
+
+
+def _change(command: Any, **parameters: Any) -> dict[str, Any]:
+    return _registry().change(command, **parameters)
 
 
 def _outbox_age_s() -> float:

@@ -15,6 +15,7 @@ from flask import Flask, Response
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.services.visibility import MayRead
+from hokusai_mlflow_plugin.settings import read_settings
 from hokusai_mlflow_plugin.store.mlflow_compat import authentication
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api.blueprint import rules
@@ -26,11 +27,17 @@ _LOGGED_VALUE_FIELD = "logged_value"
 class BasicAuthAccess(Access):
     """What MLflow's permissions allow the authenticated user."""
 
+    def __init__(self) -> None:
+        self._settlers = read_settings().settlers
+
     def challenge(self) -> Response | None:
         return authentication.challenge()
 
     def is_admin(self) -> bool:
         return bool(authentication.auth_module().store.get_user(_user()).is_admin)
+
+    def may_settle(self) -> bool:
+        return _user() in self._settlers
 
     def reader(self) -> MayRead:
         return authentication.auth_reader(_user())

@@ -111,6 +111,14 @@ def proxy(name: str, text: str) -> str:
     return text
 
 
+def user_names(name: str, text: str) -> frozenset[str]:
+    """Names of users, apart by commas."""
+    names = frozenset(each.strip() for each in text.split(","))
+    if "" in names:
+        raise SettingsError(f"{name} is {text!r}; use names of users, apart by commas.")
+    return names
+
+
 def positive(name: str, text: str) -> float:
     """A number of seconds."""
     try:

@@ -26,6 +26,7 @@ from hokusai_mlflow_plugin.setting_values import (
     secrets,
     switch,
     url,
+    user_names,
 )
 
 PREFIX = "HOKUSAI_"
@@ -56,6 +57,13 @@ class MetricsPolicy(str, Enum):
     CATALOGUE = "catalogue"
 
 
+class RewardReview(str, Enum):
+    """Whether an event waits for a reviewer before it is delivered (R20)."""
+
+    NONE = "none"
+    MANUAL = "manual"
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings, checked."""
@@ -83,6 +91,9 @@ class Settings:
     metrics_policy: MetricsPolicy = MetricsPolicy.OPEN
     rewards: bool = True
     """Whether improvements earn anything; else they only raise heads (R13)."""
+    reward_review: RewardReview = RewardReview.NONE
+    settlers: frozenset[str] = frozenset()
+    """Users who may settle events, besides administrators (R20)."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -133,6 +144,7 @@ def _require_https(url: str) -> None:
 _policy = choice(
     {each.value: each for each in Policy}, "one of " + ", ".join(each.value for each in Policy)
 )
+_reward_review = choice({each.value: each for each in RewardReview}, "none or manual")
 _metrics_policy = choice({each.value: each for each in MetricsPolicy}, "open or catalogue")
 
 _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
@@ -152,4 +164,6 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_METRICS_FILE": ("catalogue", catalogue),
     "HOKUSAI_METRICS_POLICY": ("metrics_policy", _metrics_policy),
     "HOKUSAI_REWARDS": ("rewards", switch),
+    "HOKUSAI_REWARD_REVIEW": ("reward_review", _reward_review),
+    "HOKUSAI_SETTLERS": ("settlers", user_names),
 }

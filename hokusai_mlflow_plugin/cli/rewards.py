@@ -23,8 +23,10 @@ from hokusai_mlflow_plugin.cli.output import (
     reporting_errors,
     time_text,
 )
+from hokusai_mlflow_plugin.cli.settlement import review, settle, unsettled
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state, unsealed_rows
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone
+from hokusai_mlflow_plugin.domain.reward_events import EventState
 from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.rewards import catching_up, ledger_verification
@@ -32,7 +34,7 @@ from hokusai_mlflow_plugin.services.rewards import catching_up, ledger_verificat
 
 @click.group()
 def rewards() -> None:
-    """Reward events: list, verify, deliver.
+    """Reward events: list, verify, deliver, correct, review, settle.
 
     A database is given with or without 'hokusai+'; by default MLFLOW_REGISTRY_STORE_URI, else
     MLFLOW_BACKEND_STORE_URI, else the one in this folder.
@@ -50,6 +52,11 @@ def rewards() -> None:
     help="How many at most.",
 )
 @click.option("--token-id", help="Only events of this token.")
+@click.option(
+    "--state",
+    type=click.Choice([each.value for each in EventState]),
+    help="Only events that stand so now.",
+)
 @workspace_option
 @output_option
 @reporting_errors
@@ -58,10 +65,11 @@ def list_rewards(
     after: int,
     max_results: int,
     token_id: str | None,
+    state: str | None,
     workspace: str,
     as_json: bool,
 ) -> None:
-    """List reward events in commit order, and how their delivery stands.
+    """List reward events in commit order, and how they and their delivery stand.
 
     \b
     Example:
@@ -71,11 +79,13 @@ def list_rewards(
         open_database(database_uri) as (engine, _settings),
         engine.connect() as connection,
     ):
-        found = list_events(connection, workspace, after, max_results, token_id)["reward_events"]
+        page = list_events(connection, workspace, after, max_results, token_id, state)
+        found = page["reward_events"]
         sequences = [event["sequence"] for event in found]
         deliveries = delivery_queue.read_deliveries(connection, workspace, sequences)
         is_stopped = receiver_state.stopped_mark(connection) is not None
     for event in found:
+        event["state"] = page["states"][event["id"]]
         event["delivery"] = _delivery(deliveries.get(event["sequence"]))
     if as_json:
         print_json({"reward_events": found, "is_stopped": is_stopped})
@@ -83,7 +93,7 @@ def list_rewards(
     if is_stopped:
         click.echo(str(ReceiverGone()), err=True)
     print_table(
-        ("sequence", "id", "type", "token", "model", "points", "time", "delivery"),
+        ("sequence", "id", "type", "token", "model", "points", "time", "state", "delivery"),
         (
             [
                 event["sequence"],
@@ -93,6 +103,7 @@ def list_rewards(
                 f"{event['data']['name']} v{event['data']['version']}",
                 event["data"].get("improvement_pp"),
                 time_text(event["timestamp"]),
+                event["state"],
                 f"{event['delivery']['status']} ({event['delivery']['attempts']})",
             ]
             for event in found
@@ -165,5 +176,5 @@ def _delivery(row: Any) -> dict[str, Any]:
     }
 
 
-for command in (dispatch, replay, revoke, payees):
+for command in (dispatch, replay, revoke, payees, review, settle, unsettled):
     rewards.add_command(command)

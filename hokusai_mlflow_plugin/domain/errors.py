@@ -143,6 +143,15 @@ class EventNotFound(HokusaiError, LookupError):
         self.event_id = event_id
 
 
+class ReviewerNotAllowed(HokusaiError):
+    """Who registered a version may not approve its reward (R20)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You registered the version of this event, so somebody else has to approve it."
+        )
+
+
 class CorrectionRefused(HokusaiError, ValueError):
     """What was asked for contradicts what the ledger says already (R19, R20)."""
 

@@ -35,6 +35,27 @@ TYPE_OF = {
 }
 
 
+class ReviewStep(str, Enum):
+    """A step of the review of an event."""
+
+    ASKED = "asked"
+    DECIDED = "decided"
+
+
+class Verdict(str, Enum):
+    """What a reviewer decided."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class SettlementStatus(str, Enum):
+    """What the reward service did about an event."""
+
+    PAID = "paid"
+    REJECTED = "rejected"
+
+
 class EventState(str, Enum):
     """How an event stands."""
 

@@ -42,7 +42,7 @@ from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, ne
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.policy import findings
 from hokusai_mlflow_plugin.services.rewards import ledger
-from hokusai_mlflow_plugin.settings import Policy, Settings
+from hokusai_mlflow_plugin.settings import Policy, RewardReview, Settings
 
 
 def write_tags(connection: Connection, judge: Judge, key: VersionId, changes: Changes) -> None:
@@ -202,8 +202,15 @@ def _decide(
     because = _unpaid(judge.settings, version, write, tags, checked.past)
     decision = decide_version(connection, judge, version, tags, checked.head, because)
     if decision.earned_over is not None:
-        ledger.append(connection, version, tags, decision.row, decision.earned_over)
+        ledger.append(connection, version, tags, decision.row, decision.earned_over, _review(judge))
     return decision.id
+
+
+def _review(judge: Judge) -> ledger.AskedBy | None:
+    """Whose event waits for a review, where one is to be made."""
+    if judge.settings.reward_review is RewardReview.NONE:
+        return None
+    return ledger.AskedBy(judge.actor())
 
 
 def _unpaid(

@@ -50,7 +50,7 @@ def overheard(session: HokusaiSession) -> Judge:
         facts = {"outcome": _outcome(refusal), "rules": _rules(refusal)}
         lines.append((LET_PASS, {**_place(asdict(key)), **facts}))
 
-    return replace(session.judge, heard=heard, let_pass=let_pass)
+    return replace(session.judge, heard=heard, let_pass=let_pass, actor=authenticated_user)
 
 
 def refused(changes: Changes, error: HokusaiError) -> None:

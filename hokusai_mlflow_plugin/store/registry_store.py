@@ -19,11 +19,13 @@ from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.index import backfill, known_catalogue
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
+from hokusai_mlflow_plugin.services.reward_commands import Command
 from hokusai_mlflow_plugin.services.rewards import catching_up
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
 from hokusai_mlflow_plugin.store.binding import creating_version
 from hokusai_mlflow_plugin.store.evidence import evidence_source
+from hokusai_mlflow_plugin.store.mlflow_compat.authentication import authenticated_user
 from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     SqlAlchemyStore,
     WorkspaceAwareSqlAlchemyStore,
@@ -41,7 +43,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat.errors import (
     translate,
     without_wrong_source,
 )
-from hokusai_mlflow_plugin.store.retries import retry_lost_races
+from hokusai_mlflow_plugin.store.retries import begin_again, retry_lost_races
 from hokusai_mlflow_plugin.store.session import session_maker
 from hokusai_mlflow_plugin.store.version_numbers import number_versions
 
@@ -122,6 +124,32 @@ class TokenAwareRegistry:
                 return query(session.connection(), workspace, *args, **kwargs)
             except HokusaiError as error:
                 raise translate(error) from error
+
+    def change(self, command: Command, **parameters: Any) -> dict[str, Any]:
+        """Run a command of ``services.reward_commands`` inside the request's workspace.
+
+        In a transaction of its own, begun again after a lost race.
+
+        Raises:
+            MlflowException: The change is refused, with MLflow's error code.
+        """
+        store: Any = self
+        workspace = store._get_active_workspace()
+
+        def once() -> dict[str, Any]:
+            with managed_session(store, read_only=False) as session:
+                try:
+                    return command(
+                        session.connection(),
+                        workspace,
+                        self.settings,
+                        authenticated_user(),
+                        **parameters,
+                    )
+                except HokusaiError as error:
+                    raise translate(error) from error
+
+        return begin_again(once)
 
     def answer(self, path: str, **parameters: Any) -> dict[str, Any]:
         """Answer as the REST route of this path does; for clients that open the store themselves.

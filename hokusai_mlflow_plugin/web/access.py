@@ -24,6 +24,7 @@ class Rule(Enum):
     READ_MODEL = "READ on the registered model that `name` names."
     READABLE = "Any authenticated user; the answer speaks only of models that the user may read."
     ADMIN = "Administrators only."
+    SETTLER = "Administrators, and the users that `HOKUSAI_SETTLERS` names."
 
 
 class Access:
@@ -44,6 +45,10 @@ class Access:
 
     def is_admin(self) -> bool:
         """Whether the sender may see and do everything."""
+        return True
+
+    def may_settle(self) -> bool:
+        """Whether the sender may say what became of reward events; administrators always may."""
         return True
 
     def reader(self) -> MayRead:
@@ -89,6 +94,8 @@ def visible_to_sender(
         return EVERYTHING
     if rule is Rule.ADMIN:
         raise _denied("Only an administrator may do this.")
+    if rule is Rule.SETTLER and not access.may_settle():
+        raise _denied("Only an administrator or a user in HOKUSAI_SETTLERS may do this.")
     if rule is Rule.READ_MODEL and not access.can_read(stored_name(parameters["name"])):
         raise _denied("READ permission on this registered model is needed.")
     return Visible(access.reader(), access.can_read_experiment)

@@ -12,9 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from hokusai_mlflow_plugin.domain.reward_events import SettlementStatus
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
-from hokusai_mlflow_plugin.services.rewards import corrections
+from hokusai_mlflow_plugin.services.rewards import corrections, reviewing, settlement
 from hokusai_mlflow_plugin.services.rewards.corrections import Because
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import LedgerFault
 from hokusai_mlflow_plugin.services.rewards.ledger_verification import find_faults
@@ -99,6 +100,42 @@ def name_payees(store: Any, event_id: str, contributors: str, reason: str = "for
     """Name the payees of a DeltaOne of the default workspace; the event of that."""
     args = "default", event_id, contributors, Because(reason)
     return corrected(store, lambda c: corrections.name_payees(c, *args))
+
+
+def approve(store: Any, event_id: str, actor: str | None = None) -> Json:
+    """Approve an event that is in review; the event."""
+    return corrected(store, lambda c: reviewing.approve(c, "default", event_id, actor))
+
+
+def reject(store: Any, event_id: str, reason: str = "no", actor: str | None = None) -> Json:
+    """Reject an event that is in review; the event of its revocation."""
+    because = Because(reason, actor)
+    return corrected(store, lambda c: reviewing.reject(c, "default", event_id, because))
+
+
+def settle(
+    store: Any,
+    event_id: str,
+    reference: str = "0x1",
+    status: str = "paid",
+    actor: str | None = None,
+) -> Json:
+    """Settle an event; the settlement."""
+    args = "default", event_id, SettlementStatus(status), reference, actor
+    return corrected(store, lambda c: settlement.settle(c, *args))
+
+
+def unsettled(store: Any, older_than_ms: int = 0) -> list[int]:
+    """The sequence numbers of events that nothing is known to be done about."""
+    with store.engine.connect() as connection:
+        found = settlement.unsettled(connection, "default", older_than_ms, 0, 1000)
+    return [event["sequence"] for event in found]
+
+
+def states(store: Any) -> list[str]:
+    """How each event stands, in their order."""
+    answer = store.ask(list_events, max_results=1000)
+    return [answer["states"][event["id"]] for event in answer["reward_events"]]
 
 
 def rows(connection: Connection, table: str) -> list[Json]:

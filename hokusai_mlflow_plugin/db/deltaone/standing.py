@@ -10,6 +10,9 @@ from hokusai_mlflow_plugin.db.keys import SeriesId, of_series
 from hokusai_mlflow_plugin.db.schema.tables import corrections, decisions, reward_events
 from hokusai_mlflow_plugin.domain.reward_events import Correction, EventType
 
+# An alias: a query may have the table itself beside it.
+_revocations = corrections.alias("revocations")
+
 
 def is_revoked(decided: Any) -> ColumnElement[bool]:
     """Whether the DeltaOne of an achieved decision was revoked.
@@ -18,9 +21,9 @@ def is_revoked(decided: Any) -> ColumnElement[bool]:
         decided: The table of decisions, or an alias of it.
     """
     return exists().where(
-        corrections.c.workspace == decided.c.workspace,
-        corrections.c.of_decision_id == decided.c.decision_id,
-        corrections.c.kind == Correction.REVOKED.value,
+        _revocations.c.workspace == decided.c.workspace,
+        _revocations.c.of_decision_id == decided.c.decision_id,
+        _revocations.c.kind == Correction.REVOKED.value,
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, select
 
 from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts, reward_events
 from hokusai_mlflow_plugin.db.seals import is_sealed, sealed
+from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
 _PENDING, _SENDING = DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value
@@ -61,6 +62,29 @@ class Claim:
             "error": error,
         }
         return sealed(delivery_attempts, row)
+
+
+def make_due(
+    connection: Connection, workspace: str, sequence: int, now_ms: int, attempts: int = 0
+) -> None:
+    """Give an event its delivery, due at once; one that it has already stays as it is.
+
+    Args:
+        connection: A connection that may write.
+        workspace: That of the event.
+        sequence: Its number.
+        now_ms: When it is due.
+        attempts: How many were logged before; they are counted on.
+    """
+    row = {
+        "workspace": workspace,
+        "sequence": sequence,
+        "status": _PENDING,
+        "attempts": attempts,
+        "next_attempt_time": now_ms,
+        "replayed_after": attempts,
+    }
+    insert_if_absent(connection, deliveries, sealed(deliveries, row))
 
 
 def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Claim | None:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     RowMapping,
     Select,
     and_,
+    case,
     func,
     select,
     union,
@@ -27,12 +29,13 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     delivery_attempts,
     ledgers,
     paid_runs,
+    reviews,
     reward_events,
     series,
     token_index,
 )
 from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome
-from hokusai_mlflow_plugin.domain.reward_events import Correction
+from hokusai_mlflow_plugin.domain.reward_events import Correction, ReviewStep
 
 _OF_DECISION = and_(
     decisions.c.workspace == reward_events.c.workspace,
@@ -59,6 +62,17 @@ _OF_PAYEES = and_(
     _payees_event.c.workspace == _payees.c.workspace,
     _payees_event.c.event_id == _payees.c.event_id,
 )
+
+
+def _of_review(review: Any, step: ReviewStep) -> ColumnElement[bool]:
+    return and_(
+        review.c.workspace == reward_events.c.workspace,
+        review.c.event_id == reward_events.c.event_id,
+        review.c.step == step.value,
+    )
+
+
+_asked, _decided = reviews.alias("asked"), reviews.alias("decided_review")
 
 
 def workspaces(connection: Connection) -> list[str]:
@@ -156,6 +170,10 @@ def _events() -> Select[Any]:
         *(column.label(f"correction_{column.name}") for column in corrections.columns),
         *(column.label(f"corrected_{column.name}") for column in _corrected.columns),
         _payees_event.c.data.label("payees_data"),
+        _asked.c.event_id.label("review_asked"),
+        _decided.c.event_id.label("review_decided"),
+        _decided.c.verdict.label("review_verdict"),
+        case((is_revoked(decisions), 1), else_=0).label("is_revoked"),
         ledgers.c.ledger_id,
         ledgers.c.last_sequence,
         ledgers.c.last_hash,
@@ -171,6 +189,8 @@ def _events() -> Select[Any]:
         .outerjoin(_corrected, _OF_CORRECTED)
         .outerjoin(_payees, _HAS_PAYEES)
         .outerjoin(_payees_event, _OF_PAYEES)
+        .outerjoin(_asked, _of_review(_asked, ReviewStep.ASKED))
+        .outerjoin(_decided, _of_review(_decided, ReviewStep.DECIDED))
         .outerjoin(deliveries, of_delivery)
         .outerjoin(delivery_attempts, is_last)
     )

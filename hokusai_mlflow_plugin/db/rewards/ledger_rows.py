@@ -8,18 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
 
+from hokusai_mlflow_plugin.db.rewards.event_states import STATE
 from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
-    deliveries,
     ledgers,
     reward_events,
     state,
 )
 from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
-from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
 LEDGER_MARK = "ledger"
 """What ``hokusai_state`` says under the id of each ledger that was ever begun."""
@@ -94,17 +93,8 @@ def read_tail(connection: Connection, workspace: str, *, lock: bool = False) -> 
 
 
 def insert_event(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Write an event, and with it its delivery, due at once."""
+    """Write an event."""
     connection.execute(reward_events.insert().values(**row))
-    delivery = {
-        "workspace": row["workspace"],
-        "sequence": row["sequence"],
-        "status": DeliveryStatus.PENDING.value,
-        "attempts": 0,
-        "next_attempt_time": row["event_time"],
-        "replayed_after": 0,
-    }
-    connection.execute(deliveries.insert(), sealed(deliveries, delivery))
 
 
 def advance(connection: Connection, workspace: str, sequence: int, digest: str) -> None:
@@ -140,10 +130,42 @@ def read_events(
     return _in_order(connection, select(reward_events), workspace, after, limit, token_id)
 
 
+def read_states(
+    connection: Connection, workspace: str, sequences: Collection[int]
+) -> Mapping[str, str]:
+    """The states of the events with these sequence numbers, by their ids."""
+    query = select(reward_events.c.event_id, STATE).where(
+        reward_events.c.workspace == workspace, reward_events.c.sequence.in_(sorted(sequences))
+    )
+    if not sequences:
+        return {}
+    return {event_id: str(state) for event_id, state in connection.execute(query)}
+
+
+def last_scanned(
+    connection: Connection, workspace: str, after: int, count: int, token_id: str | None = None
+) -> int | None:
+    """The number of the event with which so many after a sequence number end; None for fewer."""
+    query = select(reward_events.c.sequence)
+    if token_id is not None:
+        query = query.where(reward_events.c.token_id == token_id)
+    query = query.where(
+        reward_events.c.workspace == workspace, reward_events.c.sequence > after
+    ).order_by(reward_events.c.sequence)
+    return connection.scalar(query.offset(count - 1).limit(1))
+
+
 def read_models_of_events(
-    connection: Connection, workspace: str, after: int, limit: int, token_id: str | None = None
+    connection: Connection,
+    workspace: str,
+    after: int,
+    limit: int,
+    token_id: str | None = None,
+    *conditions: ColumnElement[bool],
 ) -> Sequence[RowMapping]:
     """What events are about, in the order of their sequence, after a sequence number.
+
+    Of so many events those that fulfil the conditions.
 
     Shape: ``sequence``, and the names that the model of each, and the model that it was measured
     against, have now. A rename moves the decisions; an event keeps the names of its time.
@@ -153,7 +175,24 @@ def read_models_of_events(
         _own.c.name.label("name"),
         _against.c.name.label("baseline_name"),
     ).select_from(_WITH_MODELS)
+    if conditions:
+        # The limit first: an answer costs no more where few events fulfil them.
+        looked_at = _ordered(
+            select(reward_events.c.sequence), workspace, after, limit, token_id
+        ).subquery()
+        same = reward_events.c.sequence.in_(select(looked_at.c.sequence))
+        query = query.where(same, *conditions)
     return _in_order(connection, query, workspace, after, limit, token_id)
+
+
+def since(time_ms: int) -> ColumnElement[bool]:
+    """Whether an event was written at a time or later."""
+    return reward_events.c.event_time >= time_ms
+
+
+def in_state(state: str) -> ColumnElement[bool]:
+    """Whether an event is in a state."""
+    return STATE.in_((state,))
 
 
 def _in_order(
@@ -164,14 +203,19 @@ def _in_order(
     limit: int,
     token_id: str | None,
 ) -> Sequence[RowMapping]:
+    found = connection.execute(_ordered(query, workspace, after, limit, token_id))
+    return found.mappings().all()
+
+
+def _ordered(
+    query: Select[Any], workspace: str, after: int, limit: int, token_id: str | None
+) -> Select[Any]:
     query = (
         query.where(reward_events.c.workspace == workspace, reward_events.c.sequence > after)
         .order_by(reward_events.c.sequence)
         .limit(limit)
     )
-    if token_id is not None:
-        query = query.where(reward_events.c.token_id == token_id)
-    return connection.execute(query).mappings().all()
+    return query if token_id is None else query.where(reward_events.c.token_id == token_id)
 
 
 def read_models_of_token(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, review_rows
 from hokusai_mlflow_plugin.db.rewards.delivery_queue import of_event
 from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts, reward_events
 from hokusai_mlflow_plugin.db.seals import sealed
-from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
+from hokusai_mlflow_plugin.domain.errors import CorrectionRefused
 
 
 def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -> bool:
     """Make an event due again, however its delivery ended, and also where it never had one.
 
     False where no event has this id.
+
+    Raises:
+        CorrectionRefused: It waits for a review, or was rejected.
     """
     sequence = connection.scalar(
         select(reward_events.c.sequence).where(
@@ -23,6 +27,11 @@ def replay(connection: Connection, workspace: str, event_id: str, now_ms: int) -
     )
     if sequence is None:
         return False
+    review = review_rows.read(connection, workspace, event_id)
+    if review.is_held:
+        raise CorrectionRefused(
+            f"This event is not delivered: its review {review.verdict or 'is not over'}."
+        )
     while not _replayed(connection, workspace, sequence, now_ms):
         pass  # a dispatcher has just claimed it
     return True
@@ -57,12 +66,4 @@ def _make_due(connection: Connection, workspace: str, sequence: int, now_ms: int
             delivery_attempts.c.workspace == workspace, delivery_attempts.c.sequence == sequence
         )
     )
-    row = {
-        "workspace": workspace,
-        "sequence": sequence,
-        "status": DeliveryStatus.PENDING.value,
-        "attempts": logged or 0,
-        "next_attempt_time": now_ms,
-        "replayed_after": logged or 0,
-    }
-    insert_if_absent(connection, deliveries, sealed(deliveries, row))
+    delivery_queue.make_due(connection, workspace, sequence, now_ms, logged or 0)

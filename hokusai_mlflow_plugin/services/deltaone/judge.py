@@ -26,3 +26,5 @@ class Judge:
     """Told of each decision when it is recorded, before its transaction is committed."""
     let_pass: Callable[[VersionId, TagsRefused | TagsLocked], None] = lambda _key, _refusal: None
     """Told likewise of what the audit policy does not refuse; version 0 is the model itself."""
+    actor: Callable[[], str | None] = lambda: None
+    """Names the user whose request it is; None where there are no users."""

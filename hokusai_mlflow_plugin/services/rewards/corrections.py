@@ -25,7 +25,7 @@ from hokusai_mlflow_plugin.db.deltaone import (
 from hokusai_mlflow_plugin.db.deltaone.standing import latest_standing
 from hokusai_mlflow_plugin.db.index import live_versions
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
-from hokusai_mlflow_plugin.db.rewards import correction_rows
+from hokusai_mlflow_plugin.db.rewards import correction_rows, review_rows
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.domain.contributors import (
     CONTRIBUTORS_TAG,
@@ -42,7 +42,7 @@ from hokusai_mlflow_plugin.domain.errors import (
     SeriesNotFound,
 )
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
-from hokusai_mlflow_plugin.domain.reward_events import TYPE_OF, Correction, EventType
+from hokusai_mlflow_plugin.domain.reward_events import TYPE_OF, Correction, EventType, Verdict
 from hokusai_mlflow_plugin.domain.tokens import check_token_id, shown
 from hokusai_mlflow_plugin.domain.values import stored_value
 from hokusai_mlflow_plugin.services.deltaone import falling_heads
@@ -150,6 +150,17 @@ def _revoke(connection: Connection, earned: _Earned, beaten: Json, because: Beca
     correction_rows.put_in_force(
         connection, version, decision["decision_id"], revoked["decision_id"]
     )
+    review = review_rows.read(connection, workspace, earned.row["event_id"])
+    if review.is_pending:  # it is rejected; where somebody approves it just now, it was
+        review_rows.decide(
+            connection,
+            workspace,
+            earned.row["event_id"],
+            Verdict.REJECTED,
+            because.reason,
+            because.actor,
+            event["timestamp"],
+        )
     paid_runs.give_back_all(connection, workspace, decision["decision_id"])
     is_baseline = latest_standing(connection, key) is None
     # By its value: what carried the head back to this DeltaOne has an id of its own.
@@ -193,6 +204,10 @@ def name_payees(
         raise InvalidRequest(f"Nobody can be paid at {unpayable[0]}.")
     live_versions.begin_writing(connection)
     earned = _lock(connection, *_achieved(connection, workspace, event_id))
+    if review_rows.read(connection, workspace, event_id).is_held:
+        raise CorrectionRefused(
+            "This event was not approved yet: review it first, then name payees."
+        )
     named = correction_rows.read_correction(
         connection, workspace, event_id, Correction.PAYEES_NAMED
     )

@@ -14,8 +14,10 @@ from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim
 from hokusai_mlflow_plugin.db.schema.tables import delivery_attempts
 from hokusai_mlflow_plugin.db.seals import is_sealed
 from hokusai_mlflow_plugin.domain.delivery import LONGEST_WAIT_MS, DeliveryStatus
+from hokusai_mlflow_plugin.domain.reward_events import Verdict
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import Found
 
+_APPROVED = Verdict.APPROVED.value
 _PENDING, _SENDING = DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value
 _DELIVERED, _DEAD = DeliveryStatus.DELIVERED.value, DeliveryStatus.DEAD.value
 
@@ -49,8 +51,10 @@ def delivery_faults(row: RowMapping) -> Iterator[Found]:
     Args:
         row: The event with its delivery and its last attempt, as ``ledger_checks`` reads it.
     """
+    is_held = row["review_asked"] is not None and row["review_verdict"] != _APPROVED
     if row["delivery_status"] is None:
-        yield "delivery_missing", "has no delivery: it is not sent before it is replayed."
+        if not is_held:
+            yield "delivery_missing", "has no delivery: it is not sent before it is replayed."
     elif problem := _contradiction(_of(row)):
         yield "delivery_differs", f"has a delivery that {problem}."
 

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -21,10 +21,11 @@ import rfc8785
 from sqlalchemy import Connection, Engine
 from standardwebhooks import Webhook
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state
+from hokusai_mlflow_plugin.db.rewards import correction_rows, delivery_queue, receiver_state
 from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone
+from hokusai_mlflow_plugin.domain.reward_events import Correction
 from hokusai_mlflow_plugin.services.rewards.delivery_checks import is_proven
 from hokusai_mlflow_plugin.services.rewards.ledger_verification import proven_event
 from hokusai_mlflow_plugin.services.rewards.posting import Poster, failure
@@ -40,6 +41,9 @@ _GONE = HTTPStatus.GONE.value
 _BUSY = (HTTPStatus.TOO_MANY_REQUESTS.value, HTTPStatus.SERVICE_UNAVAILABLE.value)
 """Answers whose ``Retry-After`` is kept to."""
 _TAMPERED = "Not sent: the ledger does not hold the event that was written; run 'rewards verify'."
+
+
+_REVOKED = "Not sent: it was revoked before it was delivered; its revocation is an event, too."
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,11 @@ class Dispatcher:
         # Two short transactions and none while it posts: a receiver that hangs holds no lock.
         with self._engine.connect() as connection:
             event = self._event(connection, claim)
+            is_revoked = event is not None and _is_revoked(connection, claim, event)
         if event is None:
             ending = Ending(DeliveryStatus.DEAD, None, _TAMPERED)
+        elif is_revoked:
+            ending = Ending(DeliveryStatus.DEAD, None, _REVOKED)
         else:
             ending = self._post(event["id"], rfc8785.dumps(event))
         status, delay_s = self._next(claim, ending)
@@ -190,6 +197,13 @@ class Dispatcher:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
+
+
+def _is_revoked(connection: Connection, claim: Claim, event: Mapping[str, Any]) -> bool:
+    found = correction_rows.read_correction(
+        connection, claim.workspace, event["id"], Correction.REVOKED
+    )
+    return found is not None
 
 
 def _now_ms() -> int:

@@ -12,7 +12,7 @@ from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
 from hokusai_mlflow_plugin.domain.contributors import contributors_of
 from hokusai_mlflow_plugin.domain.delta import against
-from hokusai_mlflow_plugin.domain.reward_events import EventType
+from hokusai_mlflow_plugin.domain.reward_events import EventType, Verdict
 from hokusai_mlflow_plugin.services.rewards.correction_checks import (
     CORRECTIONS,
     are_contributors,
@@ -50,6 +50,8 @@ def event_faults(row: RowMapping, version: EventVersion | None) -> Iterator[Foun
         yield "decision_differs", problem
     if row["ledger_id"] is not None and not _has_own_id(row, data):
         yield "id_differs", "does not have the id that follows from its ledger and its step."
+    if problem := _review_problem(row):
+        yield "review_differs", problem
     if version is not None:
         yield from _version_faults(data, version)
 
@@ -127,6 +129,21 @@ def _contradiction(row: RowMapping, data: Json) -> str | None:
     if f"{beaten}: " not in row["decision_reason"]:
         differing.append("the version that it was measured against")
     return f"differs from its decision in {', '.join(differing)}." if differing else None
+
+
+def _review_problem(row: RowMapping) -> str | None:
+    """What the review of an event says other than the rest of it, or None."""
+    is_approved = row["review_verdict"] == Verdict.APPROVED.value
+    if row["review_asked"] is not None and not is_approved and row["delivery_status"] is not None:
+        return "has a delivery, and no reviewer has approved it."
+    if row["review_decided"] is None:
+        is_left_open = row["review_asked"] is not None and row["is_revoked"]
+        return "was revoked, and its review is still open." if is_left_open else None
+    if row["review_asked"] is None:
+        return "has a verdict of a review that nobody asked for."
+    if row["review_verdict"] == Verdict.REJECTED.value and not row["is_revoked"]:
+        return "was rejected, and not revoked."
+    return None
 
 
 def _version_faults(data: Json, version: EventVersion) -> Iterator[Found]:

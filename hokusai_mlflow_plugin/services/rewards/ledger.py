@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
-from hokusai_mlflow_plugin.db.rewards import ledger_rows
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows, review_rows
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import LedgerTail
 from hokusai_mlflow_plugin.domain.addresses import address_note
 from hokusai_mlflow_plugin.domain.contributors import Contributor
@@ -52,6 +52,13 @@ SINCE_0004 = frozenset(("threshold_pp", "unit"))
 
 
 @dataclass(frozen=True)
+class AskedBy:
+    """Who registered the version whose event waits for a review; he is not to approve it."""
+
+    actor: str | None
+
+
+@dataclass(frozen=True)
 class Entry:
     """An event before it has its place in the ledger."""
 
@@ -69,8 +76,11 @@ def append(
     tags: TokenTags,
     decision: Mapping[str, Any],
     head: SeriesHead,
+    review: AskedBy | None = None,
 ) -> None:
     """Write the event of an achieved decision.
+
+    Where a review is asked for, it is not delivered before a reviewer approves it (R20).
 
     Its id follows from the series and the head it was measured against. A head is left only once,
     because it never falls, so no repeat of any kind can make a second event for the same step. Only
@@ -86,7 +96,7 @@ def append(
         decision["decision_id"],
         _data(version, tags, decision, head),
     )
-    write(connection, workspace, tail, entry)
+    write(connection, workspace, tail, entry, review)
 
 
 def lock(connection: Connection, workspace: str) -> LedgerTail:
@@ -98,7 +108,13 @@ def lock(connection: Connection, workspace: str) -> LedgerTail:
     return ledger_rows.lock_ledger(connection, workspace, str(uuid.uuid4()), FIRST_HASH)
 
 
-def write(connection: Connection, workspace: str, tail: LedgerTail, entry: Entry) -> int:
+def write(
+    connection: Connection,
+    workspace: str,
+    tail: LedgerTail,
+    entry: Entry,
+    review: AskedBy | None = None,
+) -> int:
     """Write an event at the end of the chain, under its lock; returns its sequence number."""
     event: dict[str, Any] = {
         "sequence": tail.last_sequence + 1,
@@ -130,6 +146,10 @@ def write(connection: Connection, workspace: str, tail: LedgerTail, entry: Entry
         },
     )
     sequence = tail.last_sequence + 1
+    if review is None:
+        delivery_queue.make_due(connection, workspace, sequence, entry.time_ms)
+    else:
+        review_rows.ask(connection, workspace, entry.id, review.actor, entry.time_ms)
     ledger_rows.advance(connection, workspace, sequence, digest)
     return sequence
 

@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.db.rewards import (
     ledger_rows,
     payee_tags,
     payee_totals,
+    settlement_rows,
 )
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
@@ -41,6 +42,7 @@ def find_faults(connection: Connection) -> Iterator[LedgerFault]:
         yield from _chain_faults(connection, workspace)
         for code, message in decision_checks.decision_faults(connection, workspace):
             yield LedgerFault(workspace, 0, code, message)
+        yield from _settlement_faults(connection, workspace)
     yield from seal_faults(connection)
 
 
@@ -98,6 +100,15 @@ def _totals_faults(
     for token_id, metric, address in differing(kept, sums):
         message = f"What {address} earned by {metric} of {token_id} is not the sum of its events."
         yield LedgerFault(workspace, 0, "payee_totals_differ", message)
+
+
+def _settlement_faults(connection: Connection, workspace: str) -> Iterator[LedgerFault]:
+    if settlement_rows.is_miscounted(connection, workspace):
+        message = "There are more or fewer settlements than the ledger counts."
+        yield LedgerFault(workspace, 0, "settlement_differs", message)
+    for event_id in settlement_rows.misplaced(connection, workspace):
+        message = f"Event {event_id} has a settlement or a review, and is none of a DeltaOne."
+        yield LedgerFault(workspace, 0, "settlement_differs", message)
 
 
 def _end(connection: Connection, workspace: str) -> tuple[int, str]:

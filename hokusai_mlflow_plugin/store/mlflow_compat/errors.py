@@ -8,6 +8,7 @@ from mlflow.protos.databricks_pb2 import (
     INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
     INVALID_STATE,
+    PERMISSION_DENIED,
     RESOURCE_CONFLICT,
     RESOURCE_DOES_NOT_EXIST,
     TEMPORARILY_UNAVAILABLE,
@@ -23,6 +24,7 @@ from hokusai_mlflow_plugin.domain.errors import (
     EventNotFound,
     HokusaiError,
     ModelNotFound,
+    ReviewerNotAllowed,
     SeriesNotFound,
     TagsLocked,
     TokenNotFound,
@@ -52,6 +54,8 @@ def translate(error: HokusaiError) -> MlflowException:
         return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
     if isinstance(error, (TagsLocked, CorrectionRefused, ConcurrentWrite, DamagedSeries)):
         return RegistryConflict(message)
+    if isinstance(error, ReviewerNotAllowed):
+        return MlflowException(message, error_code=PERMISSION_DENIED)
     if isinstance(error, ValueError):
         return RegistryInvalidRequest(message)
     return MlflowException(message, error_code=INVALID_STATE)

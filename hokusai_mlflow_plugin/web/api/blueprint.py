@@ -35,6 +35,8 @@ class Server:
 
     ask: Ask
     """Puts a query to the registry store, in the request's workspace."""
+    change: Ask
+    """Has the registry store run a command there."""
     translate: Translate
     """Turns our errors into MLflow's."""
     prefixes: Sequence[str]
@@ -103,7 +105,9 @@ def _view(route: Route, server: Server) -> View:
     def view() -> Response:
         parameters = parse(request, route.parameters).model_dump()
         visible = visible_to_sender(server.access, route.rule, parameters, stored)
-        if route.is_filtered:
+        if route.command is not None:
+            answer = server.change(route.command, **parameters)
+        elif route.is_filtered:
             answer = server.ask(route.query, **parameters, visible=visible)
         else:
             answer = server.ask(route.query, **parameters)

@@ -72,7 +72,7 @@ def _path(route: Route) -> Json:
         "description": f"Permission: {route.rule.value}",
         "responses": {
             "200": _answer("The answer.", _ref(route.answer.__name__)),
-            **_errors(route.not_found, has_body=route.method == "POST"),
+            **_errors(route.not_found, route.conflict, has_body=route.method == "POST"),
         },
     }
     if route.method == "POST":
@@ -104,7 +104,9 @@ def _parameter(name: str, schema: Json, required: bool) -> Json:
     }
 
 
-def _errors(not_found: str | None = None, *, has_body: bool = False) -> Json:
+def _errors(
+    not_found: str | None = None, conflict: str | None = None, *, has_body: bool = False
+) -> Json:
     error = _ref("Error")
     found = {
         "400": _answer("A parameter cannot be used; the message names each fault.", error),
@@ -115,6 +117,8 @@ def _errors(not_found: str | None = None, *, has_body: bool = False) -> Json:
     found["403"]["content"]["text/plain"] = {"schema": {"type": "string"}}
     if not_found:
         found["404"] = _answer(not_found, error)
+    if conflict:
+        found["409"] = _answer(conflict, error)
     if has_body:
         found["413"] = _answer(f"The body is larger than {MAX_BODY_BYTES} bytes.", error)
     return dict(sorted(found.items()))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
+from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT
 from hokusai_mlflow_plugin.domain.tokens import MAX_LENGTH
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
     MAX_RESULTS,
+    MILLISECONDS,
     SEQUENCE,
     VERSION,
 )
+from hokusai_mlflow_plugin.services.rewards.corrections import MAX_REASON
+from hokusai_mlflow_plugin.services.rewards.settlement import MAX_REFERENCE
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
@@ -44,6 +49,17 @@ def _storable(text: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("half a surrogate pair cannot be stored")
     return text
+
+
+def _no_longer_than(length: int) -> Callable[[str], str]:
+    """Text of so many characters at most: what is longer names nothing, and is not looked up."""
+
+    def check(text: str) -> str:
+        if len(text) > length:
+            raise ValueError(f"use at most {length} characters")
+        return text
+
+    return check
 
 
 _DIGITS = BeforeValidator(_whole)
@@ -159,6 +175,72 @@ class Detect(_Page):
     ] = None
 
 
+EventId = Annotated[
+    Text,
+    Field(
+        description="Id of a reward event.",
+        json_schema_extra={"maxLength": 36, "examples": ["123dc0d1-e38d-5ef1-84c0-b3b53dec3bef"]},
+    ),
+    AfterValidator(_no_longer_than(36)),
+]
+Reason = Annotated[
+    Text,
+    Field(
+        description="Why, in a sentence; it is kept, and is in the event that the receiver gets.",
+        json_schema_extra={"minLength": 1, "maxLength": MAX_REASON, "pattern": r"[^\s\u0000]"},
+    ),
+]
+
+
+class ApproveEvent(Parameters):
+    id: EventId
+
+
+class RevokeEvent(Parameters):
+    id: EventId
+    reason: Reason
+
+
+class Payee(Parameters):
+    address: Text
+    weight: Annotated[int, Field(strict=True, ge=1, le=FULL_WEIGHT)]
+
+
+class NamePayees(Parameters):
+    id: EventId
+    contributors: Annotated[
+        list[Payee],
+        FailFast(),
+        Field(
+            description="Ethereum addresses and their shares, in basis points that sum to 10000.",
+            min_length=1,
+            max_length=100,
+        ),
+    ]
+    reason: Reason
+
+
+class RebaseSeries(Parameters):
+    token_id: TokenId
+    benchmark_metric: Annotated[Text, Field(description="By any of the metric's names.")]
+    reason: Reason
+
+
+class SettleEvent(Parameters):
+    id: EventId
+    status: Annotated[
+        Literal["paid", "rejected"], Field(description="What the reward service did about it.")
+    ]
+    reference: Annotated[
+        Text,
+        Field(
+            description="What the reward service knows it by, e.g. the hash of a transaction: "
+            "printable, without a blank at either end.",
+            json_schema_extra={"minLength": 1, "maxLength": MAX_REFERENCE},
+        ),
+    ]
+
+
 class ListRewardEvents(Parameters):
     after: Annotated[
         int,
@@ -172,6 +254,14 @@ class ListRewardEvents(Parameters):
     ] = 0
     max_results: MaxResults = DEFAULT_MAX_RESULTS
     token_id: Annotated[TokenId | None, Field(description="Only events of this token.")] = None
+    state: Annotated[
+        Literal["recorded", "in_review", "delivered", "settled", "revoked"] | None,
+        Field(description="Only events that stand so now."),
+    ] = None
+    since: Annotated[
+        Annotated[int, Field(strict=True, ge=0, le=MILLISECONDS[-1]), _DIGITS] | None,
+        Field(description="Only events of this time (epoch milliseconds) or later."),
+    ] = None
 
 
 class ListFindings(_Page):

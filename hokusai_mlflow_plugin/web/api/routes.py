@@ -1,6 +1,7 @@
 """The routes: one table, from which the blueprint and the API's description are made.
 
-A route is one entry here and one in ``services.queries.by_route``.
+A route is one entry here and one in ``services.queries.by_route``; one that changes something, in
+``services.reward_commands``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES, Query
+from hokusai_mlflow_plugin.services.reward_commands import COMMANDS, Command
 from hokusai_mlflow_plugin.web.access import Rule
 from hokusai_mlflow_plugin.web.api import parameters
 from hokusai_mlflow_plugin.web.api.answers import policy, rewards, tokens, versions
@@ -17,7 +19,7 @@ from hokusai_mlflow_plugin.web.api.parameters import Parameters
 
 @dataclass(frozen=True)
 class Route:
-    """One REST route: its fixed path under each prefix, and the query that it asks."""
+    """One REST route: its fixed path under each prefix, and what it asks or changes."""
 
     method: str
     path: str
@@ -28,6 +30,8 @@ class Route:
     summary: str
     not_found: str | None = None
     """When the route answers 404, if it does."""
+    conflict: str | None = None
+    """When the route answers 409, if it does."""
 
     @property
     def endpoint(self) -> str:
@@ -38,11 +42,17 @@ class Route:
         return QUERIES[self.path]
 
     @property
+    def command(self) -> Command | None:
+        """What it changes; None where it only asks."""
+        return COMMANDS.get(self.path)
+
+    @property
     def is_filtered(self) -> bool:
         """Whether the query takes ``visible``: the models that the sender may read."""
         return self.rule in (Rule.READ_MODEL, Rule.READABLE)
 
 
+NO_SUCH_EVENT = "No reward event of the workspace has this id."
 NO_SUCH_MODEL = "No registered model has this name."
 
 ROUTES = (
@@ -104,6 +114,66 @@ ROUTES = (
         rewards.RewardEvents,
         Rule.READABLE,
         "Reward events in commit order.",
+    ),
+    Route(
+        "POST",
+        "reward-events/revoke",
+        parameters.RevokeEvent,
+        rewards.OneRewardEvent,
+        Rule.ADMIN,
+        "Take back the latest DeltaOne of a series that stands.",
+        NO_SUCH_EVENT,
+        "The event is a correction, was revoked already, or a later one of its series stands.",
+    ),
+    Route(
+        "POST",
+        "reward-events/name-payees",
+        parameters.NamePayees,
+        rewards.OneRewardEvent,
+        Rule.ADMIN,
+        "Name who is paid for a DeltaOne that had nobody who can be paid.",
+        NO_SUCH_EVENT,
+        "The event has payees, was revoked, is in review, or is a correction.",
+    ),
+    Route(
+        "POST",
+        "series/rebase",
+        parameters.RebaseSeries,
+        rewards.OneRewardEvent,
+        Rule.ADMIN,
+        "Have a series, whose value to beat nobody earned, begin anew with the best value left.",
+        "The token has no series of this metric.",
+        "The value to beat was earned, no version is left, or the best one still has it.",
+    ),
+    Route(
+        "POST",
+        "reward-events/approve",
+        parameters.ApproveEvent,
+        rewards.OneRewardEvent,
+        Rule.ADMIN,
+        "Have an event that is in review delivered; not by who registered its version.",
+        NO_SUCH_EVENT,
+        "The event is not in review.",
+    ),
+    Route(
+        "POST",
+        "reward-events/reject",
+        parameters.RevokeEvent,
+        rewards.OneRewardEvent,
+        Rule.ADMIN,
+        "Revoke an event that is in review, so that it is never delivered.",
+        NO_SUCH_EVENT,
+        "The event is not in review, or a later one of its series stands.",
+    ),
+    Route(
+        "POST",
+        "reward-events/settle",
+        parameters.SettleEvent,
+        rewards.Settled,
+        Rule.SETTLER,
+        "Say what the reward service did about an event; the same again changes nothing.",
+        NO_SUCH_EVENT,
+        "The event was settled otherwise, is in review, or is a correction.",
     ),
     Route(
         "GET",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
@@ -69,17 +69,112 @@ class EventData(TypedDict):
 
 
 @exact_fields
+class CorrectedEvent(TypedDict):
+    """The event that a correction is about."""
+
+    id: str
+    sequence: int
+
+
+@exact_fields
+class RevocationData(TypedDict):
+    """A DeltaOne that was taken back: nothing is owed for it any more."""
+
+    workspace: str
+    token_id: str
+    name: str
+    version: VersionNumber
+    benchmark_metric: str
+    direction: DirectionName
+    baseline: EventBaseline
+    value: Exact
+    improvement_pp: Points
+    event: CorrectedEvent
+    contributors: Annotated[
+        list[EventContributor], Field(description="Who was to be paid for it until then.")
+    ]
+    reason: str
+
+
+@exact_fields
+class PayeesData(TypedDict):
+    """Who is paid for a DeltaOne that had nobody who can be paid."""
+
+    workspace: str
+    token_id: str
+    name: str
+    version: VersionNumber
+    benchmark_metric: str
+    improvement_pp: Points
+    event: CorrectedEvent
+    contributors: list[EventContributor]
+    reason: str
+
+
+@exact_fields
+class RebaseData(TypedDict):
+    """A series that begins anew; nothing is owed for it, nor taken back."""
+
+    workspace: str
+    token_id: str
+    benchmark_metric: str
+    direction: DirectionName
+    name: str
+    version: VersionNumber
+    value: Annotated[Exact, Field(description="What the series begins with now.")]
+    previous: Annotated[EventBaseline, Field(description="What was to be beaten until then.")]
+    reason: str
+
+
+@exact_fields
 class RewardEvent(TypedDict):
-    """One DeltaOne in the reward ledger."""
+    """A DeltaOne or a correction in the reward ledger; its type says what its data is."""
 
     sequence: int
     id: str
-    type: str
+    type: Literal[
+        "hokusai.deltaone.achieved",
+        "hokusai.deltaone.revoked",
+        "hokusai.deltaone.payees_named",
+        "hokusai.series.rebased",
+    ]
     timestamp: Milliseconds
     token_id: str
-    data: EventData
+    data: EventData | RevocationData | PayeesData | RebaseData
     hash: str
     previous_hash: str
+
+
+@exact_fields
+class OneRewardEvent(TypedDict):
+    """The event that a change left, or that it is about."""
+
+    reward_event: RewardEvent
+
+
+StateName = Annotated[
+    Literal["recorded", "in_review", "delivered", "settled", "revoked"],
+    Field(description="How an event stands."),
+]
+
+
+@exact_fields
+class Settlement(TypedDict):
+    """What the reward service did about an event."""
+
+    id: str
+    sequence: int
+    status: Literal["paid", "rejected"]
+    reference: str
+    settled_timestamp: Milliseconds
+    state: StateName
+
+
+@exact_fields
+class Settled(TypedDict):
+    """A settlement as it is kept."""
+
+    settlement: Settlement
 
 
 @exact_fields
@@ -87,12 +182,16 @@ class RewardEvents(TypedDict):
     """A page of the reward ledger, in commit order."""
 
     reward_events: list[RewardEvent]
+    states: Annotated[
+        dict[str, StateName], Field(description="How each of them stands now, by its id.")
+    ]
     next_after: NotRequired[
         Annotated[
             int,
             Field(
                 description="There where the answer ends early, because so many events follow "
-                "that the user may not read: ask with it as `after` to go on."
+                "that are not asked for, or that the user may not read: ask with it as `after` "
+                "to go on."
             ),
         ]
     ]

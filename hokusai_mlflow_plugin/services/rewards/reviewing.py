@@ -1,0 +1,90 @@
+"""A second pair of eyes before an event is delivered (R20)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hokusai_mlflow_plugin.db.index import live_versions
+from hokusai_mlflow_plugin.db.rewards import correction_rows, delivery_queue, review_rows
+from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards.review_rows import Review
+from hokusai_mlflow_plugin.domain.errors import (
+    CorrectionRefused,
+    EventNotFound,
+    ReviewerNotAllowed,
+)
+from hokusai_mlflow_plugin.domain.reward_events import Verdict
+from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.services.rewards import corrections
+from hokusai_mlflow_plugin.services.rewards.corrections import Because
+
+Json = dict[str, Any]
+
+
+def approve(connection: Connection, workspace: str, event_id: str, actor: str | None) -> Json:
+    """Let an event be delivered.
+
+    Args:
+        connection: A connection that may write; the caller commits.
+        workspace: That of the event.
+        event_id: Of the DeltaOne.
+        actor: The reviewer; None where the server has no users, or on the database itself.
+
+    Returns:
+        The event.
+
+    Raises:
+        EventNotFound: There is none.
+        CorrectionRefused: It waits for no review.
+        ReviewerNotAllowed: The reviewer registered its version.
+    """
+    live_versions.begin_writing(connection)
+    row = correction_rows.read_event(connection, workspace, event_id)
+    if row is None:
+        raise EventNotFound(shown(event_id))
+    review = review_rows.read(connection, workspace, event_id)
+    _require_pending(review)
+    if actor is not None and actor == review.asked_by:
+        raise ReviewerNotAllowed
+    now_ms = time.time_ns() // 1_000_000
+    if not review_rows.decide(
+        connection, workspace, event_id, Verdict.APPROVED, None, actor, now_ms
+    ):
+        _require_pending(review_rows.read(connection, workspace, event_id))
+    delivery_queue.make_due(connection, workspace, row["sequence"], now_ms)
+    return event_of(row)
+
+
+def reject(connection: Connection, workspace: str, event_id: str, because: Because) -> Json:
+    """Revoke an event that waits for a review, so that it is never delivered.
+
+    Returns:
+        The event of the revocation.
+
+    Raises:
+        InvalidRequest: There is no usable reason.
+        EventNotFound: There is no such event.
+        CorrectionRefused: It waits for no review, or a later DeltaOne of its series stands.
+        ConcurrentWrite: Another write was faster; to be begun again.
+    """
+    live_versions.begin_writing(connection)
+    if correction_rows.read_event(connection, workspace, event_id) is None:
+        raise EventNotFound(shown(event_id))
+    _require_pending(review_rows.read(connection, workspace, event_id))
+    event = corrections.revoke(connection, workspace, event_id, because)
+    decided = review_rows.read(connection, workspace, event_id)
+    if decided.verdict != Verdict.REJECTED.value:  # somebody has just approved it
+        _require_pending(decided)
+    return event
+
+
+def _require_pending(review: Review) -> None:
+    if review.is_pending:
+        return
+    if not review.is_asked:
+        raise CorrectionRefused("This event waits for no review.")
+    by = f" by {shown(review.decided_by)}" if review.decided_by else ""
+    raise CorrectionRefused(f"This event was {review.verdict}{by} already.")
