@@ -16,14 +16,17 @@ from sqlalchemy import (
     Connection,
     Integer,
     RowMapping,
+    Select,
     and_,
     bindparam,
     or_,
     select,
+    union_all,
 )
+from sqlalchemy.sql.selectable import FromClause
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import DECISION_COLUMNS, with_decisions
-from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX, OF_LIVE_VERSION
 from hokusai_mlflow_plugin.db.index.model_names import own_name
 from hokusai_mlflow_plugin.db.keys import ModelId
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
@@ -33,7 +36,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     registered_models,
     same_version,
 )
-from hokusai_mlflow_plugin.db.schema.tables import token_index
+from hokusai_mlflow_plugin.db.schema.tables import decisions, token_index
 from hokusai_mlflow_plugin.domain.lineage import VersionKey
 
 DECIDED_INDEX = with_decisions(LIVE_INDEX, token_index)
@@ -53,6 +56,11 @@ TAG_COLUMNS = (
     model_version_tags.c.value,
 )
 LIMIT: Any = bindparam("limit", type_=Integer)
+MAX_TOKENS = 25
+"""Tokens that :func:`latest_of_tokens` takes at once."""
+LATEST = 24
+"""Versions of each that it reads."""
+_PLACES = tuple(f"token_{number}" for number in range(MAX_TOKENS))
 
 TagsByVersion = Mapping[VersionKey, dict[str, str]]
 
@@ -63,16 +71,39 @@ def versions_of_token(
     token_id: str,
     before: tuple[int, str, int] | None,
     limit: int,
+    *,
+    decided: bool = False,
 ) -> Sequence[RowMapping]:
     """Live versions of a token, newest first, after the one with the key ``before``.
 
     The order is by creation time, name and version, all descending; ``before`` is such a triple.
+    With ``decided`` the decision on each is in its row.
     """
+    first, after = _DECIDED_VERSIONS_OF_TOKEN if decided else _VERSIONS_OF_TOKEN
     given = {"workspace": workspace, "token_id": token_id, "limit": limit}
     if before is None:
-        return connection.execute(_VERSIONS_OF_TOKEN, given).mappings().all()
+        return connection.execute(first, given).mappings().all()
     given |= _named("newest", before)
-    return connection.execute(_VERSIONS_OF_TOKEN_AFTER, given).mappings().all()
+    return connection.execute(after, given).mappings().all()
+
+
+def latest_of_tokens(
+    connection: Connection, workspace: str, token_ids: Sequence[str]
+) -> Sequence[RowMapping]:
+    """Values of the latest versions of each token, ``LATEST`` of each at most, in no order.
+
+    Shape: ``token_id``, ``name``, ``version``, ``benchmark_metric``, ``benchmark_value``,
+    ``creation_time`` (ms), ``outcome`` and ``baseline_value`` of the decision, or None.
+
+    Args:
+        connection: Where to ask.
+        workspace: The workspace.
+        token_ids: ``MAX_TOKENS`` at most.
+    """
+    given = dict.fromkeys(_PLACES, "")  # no token's id: a place that is not used finds nothing
+    given |= dict(zip(_PLACES, token_ids, strict=False))
+    parameters = {"workspace": workspace, "latest": LATEST, **given}
+    return connection.execute(_LATEST_OF_TOKENS, parameters).mappings().all()
 
 
 def tags_of_token_page(
@@ -180,16 +211,58 @@ _OF_GIVEN_TOKEN = and_(
     token_index.c.token_id == bindparam("token_id"),
 )
 
-_VERSIONS_OF_TOKEN = (
-    select(*VERSION_COLUMNS)
-    .select_from(LIVE_INDEX)
-    .where(_OF_GIVEN_TOKEN, LIVE)
-    .order_by(*(column.desc() for column in _position()))
-    .limit(LIMIT)
-)
-_VERSIONS_OF_TOKEN_AFTER = _VERSIONS_OF_TOKEN.where(
-    _at_or_before(_bound("newest"), inclusive=False)
-)
+
+def _newest_first(columns: Sequence[Any], source: FromClause) -> tuple[Select[Any], Select[Any]]:
+    """The statements of the first page, and of one after a position."""
+    first = (
+        select(*columns)
+        .select_from(source)
+        .where(_OF_GIVEN_TOKEN, LIVE)
+        .order_by(*(column.desc() for column in _position()))
+        .limit(LIMIT)
+    )
+    return first, first.where(_at_or_before(_bound("newest"), inclusive=False))
+
+
+_VERSIONS_OF_TOKEN = _newest_first(VERSION_COLUMNS, LIVE_INDEX)
+_DECIDED_VERSIONS_OF_TOKEN = _newest_first((*VERSION_COLUMNS, *DECISION_COLUMNS), DECIDED_INDEX)
+
+
+def _latest_of(place: str) -> Select[Any]:
+    latest = (
+        select(
+            token_index.c.token_id,
+            token_index.c.name,
+            token_index.c.version,
+            token_index.c.benchmark_metric,
+            token_index.c.benchmark_value,
+            token_index.c.creation_time,
+            decisions.c.outcome,
+            decisions.c.baseline_value,
+        )
+        .select_from(
+            token_index.outerjoin(
+                decisions,
+                and_(
+                    decisions.c.workspace == token_index.c.workspace,
+                    decisions.c.decision_id == token_index.c.decision_id,
+                ),
+            )
+        )
+        .where(
+            token_index.c.workspace == bindparam("workspace"),
+            token_index.c.token_id == bindparam(place, type_=token_index.c.token_id.type),
+            OF_LIVE_VERSION,
+        )
+        .order_by(*(column.desc() for column in _position()))
+        .limit(bindparam("latest", type_=Integer))
+    )
+    return select(latest.subquery())
+
+
+# A range of the index for each token, of which the database reads LATEST rows. One range over all
+# of them, cut by a window function, would read every version of every token.
+_LATEST_OF_TOKENS = union_all(*map(_latest_of, _PLACES))
 _TAGS_OF_TOKEN_PAGE = (
     select(*TAG_COLUMNS)
     .select_from(

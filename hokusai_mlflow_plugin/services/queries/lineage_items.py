@@ -67,12 +67,7 @@ def items(
         parent = parent_of(key, tags.get(key, {}), origin, preceding, older)
         found.append(
             {
-                "model_version": model_version(row, tags),
-                "token_id": row["token_id"],
-                "benchmark_metric": row["benchmark_metric"],
-                "benchmark_value": row["benchmark_value"],
-                "contributor_address": row["contributor_address"],
-                "decision": decision_json(row, visible),
+                **decided_version(row, tags, visible),
                 "parent": None
                 if parent is None
                 else {
@@ -133,6 +128,18 @@ def _parents_elsewhere(
     parents = (item["parent"] for item in descendants if item["parent"])
     keys = {VersionKey(parent["name"], int(parent["version"])) for parent in parents}
     return {key for key in keys if key.name != name} - seen
+
+
+def decided_version(row: RowMapping, tags: TagsByVersion, visible: Visible) -> Json:
+    """A tokenised version with the decision on it."""
+    return {
+        "model_version": model_version(row, tags),
+        "token_id": row["token_id"],
+        "benchmark_metric": row["benchmark_metric"],
+        "benchmark_value": row["benchmark_value"],
+        "contributor_address": row["contributor_address"],
+        "decision": decision_json(row, visible),
+    }
 
 
 def model_version(row: RowMapping, tags: TagsByVersion) -> Json:
