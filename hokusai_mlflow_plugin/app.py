@@ -24,9 +24,11 @@ from hokusai_mlflow_plugin.store.mlflow_compat import errors, server
 from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
 from hokusai_mlflow_plugin.web import logs, metrics
 from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint
+from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint
 from hokusai_mlflow_plugin.web.asgi import guard
 from hokusai_mlflow_plugin.web.connections import answer_at_once
+from hokusai_mlflow_plugin.web.pages.blueprint import create_pages
+from hokusai_mlflow_plugin.web.server import API_NAME, PAGES_ROOT, Server, is_ours
 
 __all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
 
@@ -86,7 +88,7 @@ def register(app: Flask, access: Access | None = None) -> None:
     """
     server.leave_connections_behind()
     _registry()
-    known = app.extensions.setdefault(NAME, access or Access())
+    known = app.extensions.setdefault(API_NAME, access or Access())
     if access is not None and type(known) is not type(access):
         raise SettingsError(
             "The routes are registered already, with another access. Call register(app, access) "
@@ -94,23 +96,28 @@ def register(app: Flask, access: Access | None = None) -> None:
         )
     evidence.ask_before_use(known.can_read_experiment)
     # MLflow's Flask app is one object for the process, and a route that is added twice an error.
-    if NAME not in app.blueprints:
-        app.register_blueprint(
-            create_blueprint(Server(_ask, _change, errors.translate, _prefixes(), known))
-        )
+    if API_NAME not in app.blueprints:
+        pages = server.page_path(PAGES_ROOT)
+        ours = Server(_ask, _change, errors.translate, _prefixes(), known, pages)
+        app.register_blueprint(create_blueprint(ours))
+        app.register_blueprint(create_pages(ours))
         logs.write_to_stderr()
         if metrics.is_exported():
-            registry_log.observers.append(metrics.count_requests(app, f"{NAME}.", _outbox_age_s))
+            registry_log.observers.append(metrics.count_requests(app, is_ours, _outbox_age_s))
 
 
 def _served(app: Any) -> Any:
     # MLflow looks at the app in the process that then starts the web server.
     answer_at_once()
-    return guard(app, _prefixes())
+    return guard(app, _guarded())
 
 
 def _prefixes() -> tuple[str, str]:
     return server.api_prefixes("/hokusai/")
+
+
+def _guarded() -> tuple[str, ...]:
+    return (*_prefixes(), server.page_path(PAGES_ROOT))
 
 
 def _ask(query: Any, **parameters: Any) -> dict[str, Any]:

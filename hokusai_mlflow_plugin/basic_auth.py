@@ -18,7 +18,7 @@ from hokusai_mlflow_plugin.services.visibility import MayRead
 from hokusai_mlflow_plugin.settings import read_settings
 from hokusai_mlflow_plugin.store.mlflow_compat import authentication
 from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.api.blueprint import rules
+from hokusai_mlflow_plugin.web.server import rules
 
 _RUN_FIELD = "run_id"
 _LOGGED_VALUE_FIELD = "logged_value"

@@ -28,12 +28,12 @@ def is_exported() -> bool:
     return EXPORTER_VARIABLE in os.environ
 
 
-def count_requests(app: Flask, endpoint_prefix: str, outbox_age: OutboxAge) -> Observer:
+def count_requests(app: Flask, is_ours: Callable[[str], bool], outbox_age: OutboxAge) -> Observer:
     """Count our routes' requests, and ask for the age of the outbox when metrics are read.
 
     Args:
         app: MLflow's Flask app.
-        endpoint_prefix: What the names of our endpoints begin with.
+        is_ours: Whether the endpoint of this name is one of ours.
         outbox_age: Asked for each time that the metrics are read.
 
     Returns:
@@ -68,7 +68,7 @@ def count_requests(app: Flask, endpoint_prefix: str, outbox_age: OutboxAge) -> O
     def end(response: Response) -> Response:
         began_s = g.get("hokusai_began_s")  # not there where the request was refused before
         endpoint = request.endpoint or ""
-        if began_s is not None and endpoint.startswith(endpoint_prefix):
+        if began_s is not None and is_ours(endpoint):
             route = getattr(app.view_functions[endpoint], "path", "unknown")
             labels = (route, request.method, str(response.status_code))
             seconds.labels(*labels).observe(time.perf_counter() - began_s)

@@ -27,11 +27,12 @@ from hokusai_mlflow_plugin.web.api.answers.common import DirectionName, Evidence
 from hokusai_mlflow_plugin.web.api.answers.policy import TagsValidated
 from hokusai_mlflow_plugin.web.api.answers.rewards import EventData
 from hokusai_mlflow_plugin.web.api.answers.versions import Decision, OutcomeName
-from hokusai_mlflow_plugin.web.api.blueprint import Server as Wiring
-from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint, rules
+from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint
 from hokusai_mlflow_plugin.web.api.contract import openapi
 from hokusai_mlflow_plugin.web.api.parameters import Parameters
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
+from hokusai_mlflow_plugin.web.server import Server as Wiring
+from hokusai_mlflow_plugin.web.server import rules
 
 PREFIXES = (PREFIX, AJAX_PREFIX)
 SHIPPED = Path(__file__).parents[2] / "docs" / "openapi.json"

@@ -20,7 +20,9 @@ from hokusai_mlflow_plugin import basic_auth
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.store.mlflow_compat import authentication, errors
 from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.api.blueprint import NAME, Server, create_blueprint, rules
+from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint
+from hokusai_mlflow_plugin.web.pages.blueprint import create_pages
+from hokusai_mlflow_plugin.web.server import API_NAME, PAGES_NAME, Server, rules
 
 COMMAND = ["-c", "from hokusai_mlflow_plugin.cli import main; main()"]
 
@@ -114,6 +116,7 @@ def _app() -> Flask:
     app = Flask("rules")
     wiring = Server(lambda *_a, **_k: {}, errors.translate, ("/api/2.0/hokusai/",), Access())
     app.register_blueprint(create_blueprint(wiring))
+    app.register_blueprint(create_pages(wiring))
     return app
 
 
@@ -126,10 +129,11 @@ def test_every_route_and_method_is_known_to_mlflow() -> None:
     assert {"GET", "HEAD", "OPTIONS", "POST"} <= {method for _path, method in rules(app)}
 
 
-def test_route_without_a_rule_stops_the_start() -> None:
+@pytest.mark.parametrize("name", [API_NAME, PAGES_NAME])
+def test_route_without_a_rule_stops_the_start(name: str) -> None:
     """A route that was added past the table has no rule, and the server does not start."""
     app = _app()
-    app.add_url_rule("/api/2.0/hokusai/forgotten", f"{NAME}.forgotten", lambda: "secret")
+    app.add_url_rule("/api/2.0/hokusai/forgotten", f"{name}.forgotten", lambda: "secret")
     with pytest.raises(SettingsError, match=r"GET /api/2\.0/hokusai/forgotten"):
         basic_auth.admit(app)
 
@@ -138,4 +142,5 @@ def test_blueprint_name_is_ours_alone() -> None:
     """Another plugin's blueprint does not pass for ours."""
     app = _app()
     app.register_blueprint(Blueprint("other", __name__))
-    assert all(path.startswith("/api/2.0/hokusai/") for path, _method in rules(app))
+    ours = ("/api/2.0/hokusai/", "/hokusai")
+    assert all(path.startswith(ours) for path, _method in rules(app))

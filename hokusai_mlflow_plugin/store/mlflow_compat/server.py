@@ -80,6 +80,13 @@ def api_prefixes(base_path: str) -> tuple[str, str]:
     return str(_get_rest_path(base_path)), str(_get_ajax_path(base_path))
 
 
+def page_path(path: str) -> str:
+    """Where a path for browsers is on this server: behind ``--static-prefix``, if it has one."""
+    from mlflow.server.handlers import _add_static_prefix
+
+    return str(_add_static_prefix(path))
+
+
 def servable(app: Flask) -> Any:
     """The app as the web server wants it: uvicorn speaks ASGI, the others WSGI."""
     if os.environ.get("_MLFLOW_SGI_NAME") != "uvicorn":

@@ -23,6 +23,7 @@ from hokusai_mlflow_plugin.domain.errors import HokusaiError
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.web.api.routes import ROUTES
 from hokusai_mlflow_plugin.web.bodies import BodyTooLarge
+from hokusai_mlflow_plugin.web.server import methods_of
 
 _logger = logging.getLogger("hokusai.web")
 
@@ -81,19 +82,8 @@ def no_such_route(request: Request, path: str) -> Response:
         return _body(MlflowException(message, error_code=ENDPOINT_NOT_FOUND), 404)
     message = f"Method {request.method} is not one of this route's."
     refused = _body(MlflowException(message, error_code=BAD_REQUEST), 405)
-    refused.headers["Allow"] = _methods(known[0].method)
+    refused.headers["Allow"] = methods_of(known[0].method)
     return refused
-
-
-def allowed(request: Request) -> Response:
-    """The answer to OPTIONS: the route's methods, for a browser that asks before it sends."""
-    rule = request.url_rule
-    methods = (rule.methods if rule else None) or set()
-    return Response(status=204, headers={"Allow": _methods("GET" if "GET" in methods else "POST")})
-
-
-def _methods(method: str) -> str:
-    return "GET, HEAD, OPTIONS" if method == "GET" else f"{method}, OPTIONS"
 
 
 def _without_details(cause: SQLAlchemyError) -> MlflowException:

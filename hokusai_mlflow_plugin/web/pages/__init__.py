@@ -1,0 +1,1 @@
+"""Pages for people, made from the services, rules and visibility of the routes."""

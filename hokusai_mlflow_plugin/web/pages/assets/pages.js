@@ -1,0 +1,63 @@
+// Times in the reader's zone, and what a chart's points tell. Without it every page still says it all.
+"use strict";
+
+/** Write each time as the reader's clock has it; the title keeps UTC. */
+function localTimes() {
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const date = new Date(time.dateTime);
+    if (!Number.isNaN(date.getTime())) time.textContent = format.format(date);
+  }
+}
+
+/**
+ * Show the label of the point that is pointed at, or has the focus.
+ * @param {Element} plot
+ */
+function tips(plot) {
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  tip.setAttribute("aria-hidden", "true"); // the link's own label says the same
+  plot.append(tip);
+
+  /** @param {Event} event */
+  function show(event) {
+    const link = event.target instanceof Element ? event.target.closest(".mark a") : null;
+    tip.hidden = link === null;
+    if (link === null) return;
+    const lines = (link.getAttribute("aria-label") ?? "").split(" · ").map((text) => {
+      const line = document.createElement("span");
+      line.textContent = text;
+      return line;
+    });
+    tip.replaceChildren(...lines);
+    place(link.getBoundingClientRect());
+  }
+
+  /** @param {DOMRect} point */
+  function place(point) {
+    const frame = plot.getBoundingClientRect();
+    const middle = point.left + point.width / 2 - frame.left - tip.offsetWidth / 2;
+    tip.style.left = `${Math.max(0, Math.min(middle, frame.width - tip.offsetWidth))}px`;
+    const above = point.top - frame.top - tip.offsetHeight - 8;
+    tip.style.top = `${above > -40 ? above : point.bottom - frame.top + 8}px`;
+  }
+
+  function hide() {
+    tip.hidden = true;
+  }
+
+  plot.addEventListener("pointerover", show);
+  plot.addEventListener("focusin", show);
+  plot.addEventListener("pointerleave", hide);
+  plot.addEventListener("focusout", hide);
+  plot.addEventListener("keydown", (event) => {
+    if (event instanceof KeyboardEvent && event.key === "Escape") hide();
+  });
+  // The tip would be doubled by the browser's own, which needs no script.
+  for (const title of plot.querySelectorAll(".mark title")) title.remove();
+}
+
+localTimes();
+for (const plot of document.querySelectorAll(".plot")) tips(plot);

@@ -1,0 +1,81 @@
+"""How values are written on pages. Exact decimals stay as they are: nothing is rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from hokusai_mlflow_plugin.domain.contributors import contributors_text
+
+MINUS = "\N{MINUS SIGN}"
+_BETTER = {"maximize": "higher is better", "minimize": "lower is better"}
+_OUTCOMES = {
+    "baseline": "Baseline",
+    "achieved": "DeltaOne",
+    "below_threshold": "Below threshold",
+    "regressed": "Regressed",
+    "direction_unknown": "Direction unknown",
+    "copy": "Copy",
+    None: "Undecided",
+}
+
+
+def utc(epoch_ms: int) -> str:
+    """A time for people, to the second."""
+    return _time(epoch_ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def minute(epoch_ms: int) -> str:
+    """The same to the minute: what a page shows until its script knows the reader's zone."""
+    return _time(epoch_ms).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def iso(epoch_ms: int) -> str:
+    """A time for programs."""
+    return _time(epoch_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(epoch_ms: int) -> datetime:
+    return datetime.fromtimestamp(epoch_ms // 1000, tz=timezone.utc)
+
+
+def points(improvement_pp: str | None) -> str:
+    """An improvement with its sign, in percentage points: ``+1.5 pp``."""
+    if improvement_pp is None:
+        return ""
+    if improvement_pp.startswith("-"):
+        return f"{MINUS}{improvement_pp[1:]} pp"
+    return f"{'' if improvement_pp == '0' else '+'}{improvement_pp} pp"
+
+
+def better(direction: str | None) -> str:
+    """A direction in words."""
+    return _BETTER.get(direction or "", "direction unknown")
+
+
+def outcome(name: str | None) -> str:
+    """The outcome of a decision in words; None is that of a version without one."""
+    return _OUTCOMES[name]
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 version``, ``12,000 versions``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def contributor(version: Mapping[str, Any]) -> str:
+    """Who contributed to a version, as its tags write it; empty for nobody."""
+    return contributors_text(tags(version.get("tags", ()))) or ""
+
+
+def tags(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Tags by their keys."""
+    return {tag["key"]: tag["value"] for tag in listed}
+
+
+def short(text: str, head: int = 6, tail: int = 4) -> str:
+    """The two ends of an address or a hash; any other text as it is."""
+    if len(text) <= head + tail + 1 or " " in text:
+        return text
+    return f"{text[:head]}…{text[-tail:]}"

@@ -1,0 +1,42 @@
+"""The templates, in an environment of their own: MLflow's app keeps its own untouched."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from hokusai_mlflow_plugin import __version__
+from hokusai_mlflow_plugin.web.pages import formats
+
+_FILTERS = (
+    formats.better,
+    formats.contributor,
+    formats.iso,
+    formats.minute,
+    formats.outcome,
+    formats.points,
+    formats.short,
+    formats.utc,
+)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("hokusai_mlflow_plugin.web.pages"),
+        # Whatever the file is called: names, tags and tokens are what strangers wrote.
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update({each.__name__: each for each in _FILTERS})
+    environment.globals.update(counted=formats.counted, plugin_version=__version__)
+    return environment
+
+
+def render(template: str, **context: Any) -> str:
+    """A template as HTML; every value in it is escaped."""
+    return _environment().get_template(template).render(**context)
