@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
@@ -15,22 +12,7 @@ from hokusai_mlflow_plugin.cli.output import (
     time_text,
 )
 from hokusai_mlflow_plugin.domain.bindings import BOUND_TAG
-
-_MEANING = {
-    "baseline": "It set the value to beat; a baseline pays nothing.",
-    "achieved": "DeltaOne: it left a reward event, and is the value to beat now.",
-    "below_threshold": "It improved too little; the value to beat stays.",
-    "regressed": "It is worse than the value to beat, which stays.",
-    "direction_unknown": "Nothing was compared, so nothing is paid.",
-    "copy": "A copy pays nothing.",
-    "revoked": "It counts for nothing: what is right is registered as a new version.",
-}
-_EVIDENCE = {
-    "run_backed": "The run logged the same value.",
-    "mismatch": "The run logged another value{told}.",
-    "reused": "The run logged the same value, but another reward rests on that run.",
-    "claimed": "No run of this server backs the value.",
-}
+from hokusai_mlflow_plugin.domain.explanations import MEANING, evidence_text
 
 
 @click.group()
@@ -69,7 +51,7 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
         return
     click.echo(f"{name} version {found['version']}: {decision['outcome']}")
     click.echo(f"  {decision['reason']}")
-    click.echo(f"  {_MEANING[decision['outcome']]}")
+    click.echo(f"  {MEANING[decision['outcome']]}")
     click.echo(f"  {evidence_text(decision)}")
     tags = registry.get_tokenized_model(name, found["version"]).tags
     if (logged_by := tags.get(BOUND_TAG)) is not None:
@@ -82,9 +64,3 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
         click.echo(f"  Warning: {warning['message']}")
     if "next_page_token" in found:
         click.echo("  It was decided on more often; 'deltaone/detect' has further pages.")
-
-
-def evidence_text(decision: Mapping[str, Any]) -> str:
-    """What backs a decision's value; what was logged instead is told to who may read it."""
-    logged = decision.get("logged_value")
-    return _EVIDENCE[decision["evidence"]].format(told="" if logged is None else f": {logged}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import asdict
 from typing import Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from hokusai_mlflow_plugin.cli.connections import (
     database_argument,
@@ -17,6 +19,8 @@ from hokusai_mlflow_plugin.cli.corrections import payees, revoke
 from hokusai_mlflow_plugin.cli.delivery import dispatch, replay
 from hokusai_mlflow_plugin.cli.output import (
     counted,
+    database_failure,
+    masked,
     output_option,
     print_json,
     print_table,
@@ -29,7 +33,11 @@ from hokusai_mlflow_plugin.domain.errors import ReceiverGone
 from hokusai_mlflow_plugin.domain.reward_events import EventState
 from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
-from hokusai_mlflow_plugin.services.rewards import catching_up, ledger_verification
+from hokusai_mlflow_plugin.services.rewards import (
+    catching_up,
+    ledger_verification,
+    verification_record,
+)
 
 
 @click.group()
@@ -119,17 +127,23 @@ def verify(database_uri: str | None, as_json: bool) -> None:
     """Check that nobody edited, removed, swapped or added events, or what they rest on.
 
     Decisions, series, deliveries, the index's decisions and the contributors in the tags are
-    compared. Exit status 1 where something differs; docs/events.md lists the codes.
+    compared. Exit status 1 where something differs; docs/events.md lists the codes. What was found
+    is kept, and shown on the server's page of the ledger.
 
     \b
     Example:
       hokusai-mlflow rewards verify sqlite:///hokusai.db
     """
-    with (
-        open_database(database_uri) as (engine, _settings),
-        engine.connect() as connection,
-    ):
-        faults = list(ledger_verification.find_faults(connection))
+    with open_database(database_uri) as (engine, _settings):
+        began_ms = int(time.time() * 1000)
+        with engine.connect() as connection:
+            last = verification_record.last_events(connection)
+            faults = list(ledger_verification.find_faults(connection))
+        try:
+            with engine.begin() as connection:
+                verification_record.keep(connection, began_ms, last, faults)
+        except SQLAlchemyError as error:  # e.g. a copy that is only read
+            click.echo(masked(f"The result was not kept. {database_failure(error)}"), err=True)
     if as_json:
         print_json({"faults": [asdict(fault) for fault in faults]})
     elif faults:

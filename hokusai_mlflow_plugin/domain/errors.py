@@ -136,7 +136,7 @@ class SeriesNotFound(HokusaiError, LookupError):
 
 
 class EventNotFound(HokusaiError, LookupError):
-    """No event of the workspace has this id."""
+    """No event of the workspace has this id, or none that the asker may read."""
 
     def __init__(self, event_id: str) -> None:
         super().__init__(f"No reward event has the id {event_id}.")

@@ -10,8 +10,8 @@ import requests
 from cli.commands import failed, run
 from sqlalchemy import create_engine, inspect, make_url
 
-from hokusai_mlflow_plugin.cli.deltaone import evidence_text
 from hokusai_mlflow_plugin.domain.delta import Evidence
+from hokusai_mlflow_plugin.domain.explanations import evidence_text
 
 API = "/api/2.0/hokusai/"
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")

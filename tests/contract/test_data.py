@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_tok
 TABLES = [
     mlflow_tables.registered_models,
     mlflow_tables.registered_model_tags,
+    mlflow_tables.registered_model_aliases,
     mlflow_tables.model_versions,
     mlflow_tables.model_version_tags,
     mlflow_tables.latest_metrics,

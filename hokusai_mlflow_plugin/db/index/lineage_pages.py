@@ -39,6 +39,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     LIVE,
     model_version_tags,
     model_versions,
+    registered_model_aliases,
 )
 from hokusai_mlflow_plugin.db.schema.tables import model_names, token_index
 from hokusai_mlflow_plugin.domain.lineage import VersionKey
@@ -63,6 +64,32 @@ def lineage_page(
     """
     given = {**_model(model), "after": after, "limit": limit + 1}
     return connection.execute(_LINEAGE, given).mappings().all()
+
+
+def start_of_page(connection: Connection, model: ModelId, before: int | None, count: int) -> int:
+    """The version after which the last ``count`` tokenised ones begin, of those below ``before``.
+
+    0 where there are no more than that; without ``before``, of all.
+    """
+    query = _BACKWARDS if before is None else _BACKWARDS_FROM
+    given = {**_model(model), "before": before, "count": count}
+    return connection.scalar(query, given) or 0
+
+
+def aliases(connection: Connection, model: ModelId) -> Mapping[int, Sequence[str]]:
+    """The aliases of a model, by the version that they name."""
+    query = (
+        select(registered_model_aliases.c.version, registered_model_aliases.c.alias)
+        .where(
+            registered_model_aliases.c.workspace == model.workspace,
+            registered_model_aliases.c.name == model.name,
+        )
+        .order_by(registered_model_aliases.c.alias)
+    )
+    found: dict[int, list[str]] = {}
+    for version, alias in connection.execute(query):
+        found.setdefault(version, []).append(alias)
+    return found
 
 
 def tags_of_versions(
@@ -157,6 +184,15 @@ _LINEAGE = (
     .order_by(token_index.c.version)
     .limit(LIMIT)
 )
+_BACKWARDS = (
+    select(token_index.c.version)
+    .select_from(LIVE_INDEX)
+    .where(_OF_GIVEN_MODEL, LIVE)
+    .order_by(token_index.c.version.desc())
+    .limit(1)
+    .offset(bindparam("count", type_=Integer))
+)
+_BACKWARDS_FROM = _BACKWARDS.where(token_index.c.version < bindparam("before", type_=Integer))
 # Aliases: the same tables without them would be taken for those of the query around it.
 _earlier, _earlier_version = token_index.alias(), model_versions.alias()
 _PRECEDING_EACH = (

@@ -207,6 +207,19 @@ def read_log(connection: Connection, claim: Claim) -> Sequence[RowMapping]:
     return connection.execute(query).mappings().all()
 
 
+def read_attempts(
+    connection: Connection, workspace: str, sequence: int, limit: int
+) -> Sequence[RowMapping]:
+    """The attempts at an event, the last ones first."""
+    query = (
+        select(delivery_attempts)
+        .where(delivery_attempts.c.workspace == workspace, delivery_attempts.c.sequence == sequence)
+        .order_by(delivery_attempts.c.attempt.desc())
+        .limit(limit)
+    )
+    return connection.execute(query).mappings().all()
+
+
 def read_deliveries(
     connection: Connection, workspace: str, sequences: Sequence[int]
 ) -> dict[int, RowMapping]:

@@ -218,6 +218,51 @@ def _ordered(
     return query if token_id is None else query.where(reward_events.c.token_id == token_id)
 
 
+def read_newest_events(
+    connection: Connection,
+    workspace: str,
+    before: int | None,
+    limit: int,
+    token_id: str | None = None,
+) -> Sequence[RowMapping]:
+    """What the newest events below a sequence number are about, newest first.
+
+    Shape: as :func:`read_models_of_events`.
+    """
+    query = (
+        select(
+            reward_events.c.sequence,
+            _own.c.name.label("name"),
+            _against.c.name.label("baseline_name"),
+        )
+        .select_from(_WITH_MODELS)
+        .where(reward_events.c.workspace == workspace)
+        .order_by(reward_events.c.sequence.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(reward_events.c.sequence < before)
+    if token_id is not None:
+        query = query.where(reward_events.c.token_id == token_id)
+    return connection.execute(query).mappings().all()
+
+
+def read_event_with_models(
+    connection: Connection, workspace: str, event_id: str
+) -> RowMapping | None:
+    """An event by its id, with ``name`` and ``baseline_name`` as above; None where none has it."""
+    query = (
+        select(
+            reward_events,
+            _own.c.name.label("name"),
+            _against.c.name.label("baseline_name"),
+        )
+        .select_from(_WITH_MODELS)
+        .where(reward_events.c.workspace == workspace, reward_events.c.event_id == event_id)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
 def read_models_of_token(
     connection: Connection, workspace: str, token_id: str
 ) -> Sequence[RowMapping]:

@@ -41,6 +41,15 @@ registered_model_tags = Table(
     Column("value", String(5000)),
 )
 
+registered_model_aliases = Table(
+    "registered_model_aliases",
+    _mlflow,
+    Column("workspace", String(63), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("alias", String(256), primary_key=True),
+    Column("version", Integer),
+)
+
 model_versions = Table(
     "model_versions",
     _mlflow,

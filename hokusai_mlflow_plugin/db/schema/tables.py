@@ -307,6 +307,20 @@ policy_findings = Table(
     _seal(),
 )
 
+# What the last verification of a ledger found, for who looks at it; pages run none themselves.
+verifications = Table(
+    "hokusai_verifications",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("verified_time", BigInteger, nullable=False),
+    # The last event that there was then.
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("fault_count", Integer, nullable=False),
+    # The first of them, as JSON.
+    Column("faults", long_text(), nullable=False),
+    _seal(),
+)
+
 # Until when a model had a name: the source of a copy keeps the one that its original had (R12).
 # Only of models that have, or had, tokenised versions.
 model_names = Table(

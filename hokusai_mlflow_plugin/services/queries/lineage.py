@@ -44,7 +44,7 @@ def get_lineage(
     """
     require_max_results(max_results)
     model = ModelId(workspace, name)
-    query = ("lineage", name)
+    query = _query(name)
     position = pagination.decode(page_token, query, (VERSION,))
     after = 0 if position is None else int(position[0])
     # One more than asked for: whether it comes tells if there is a next page, without counting.
@@ -68,3 +68,12 @@ def get_lineage(
     if include_ancestors:
         answer["ancestors"] = lineage_items.ancestors(connection, workspace, name, items, visible)
     return answer
+
+
+def page_after(name: str, version: int) -> str:
+    """The page token with which :func:`get_lineage` begins after a version of a model."""
+    return pagination.encode(_query(name), (version,))
+
+
+def _query(name: str) -> tuple[str, str]:
+    return "lineage", name

@@ -5,7 +5,7 @@ Source: R12.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -81,28 +81,40 @@ def items(
 
 
 def ancestors(
-    connection: Connection, workspace: str, name: str, descendants: Iterable[Json], visible: Visible
+    connection: Connection,
+    workspace: str,
+    name: str,
+    descendants: Iterable[Json],
+    visible: Visible,
+    generations: int = MAX_ANCESTOR_DEPTH,
 ) -> list[Json]:
     """Items of other models reached over parents, generation by generation; cycles end.
 
-    At most 32 generations and 1,000 items, the nearest ones.
+    At most 1,000 items, the nearest ones.
     """
     seen: set[VersionKey] = set()
     found: list[Json] = []
     wanted = _parents_elsewhere(descendants, name, seen)
-    for _generation in range(MAX_ANCESTOR_DEPTH):
+    for _generation in range(generations):
         # Sorted: where there are too many, the same ones are left out each time.
         nearest = sorted(wanted)[: MAX_ANCESTORS - len(found)]
         if not nearest:
             break
         # Before their parents are looked up, so that a cycle ends here.
         seen |= wanted
-        rows = lineage_pages.versions_by_key(connection, workspace, nearest)
-        tags = lineage_pages.tags_by_key(connection, workspace, nearest)
-        generation = items(connection, workspace, map(_with_preceding, rows), tags, visible)
+        generation = by_key(connection, workspace, nearest, visible)
         found.extend(generation)
         wanted = _parents_elsewhere(generation, name, seen)
     return found
+
+
+def by_key(
+    connection: Connection, workspace: str, keys: Collection[VersionKey], visible: Visible
+) -> list[Json]:
+    """Items of those of the versions that are live and tokenised, by name and number."""
+    rows = lineage_pages.versions_by_key(connection, workspace, keys)
+    tags = lineage_pages.tags_by_key(connection, workspace, keys)
+    return items(connection, workspace, map(_with_preceding, rows), tags, visible)
 
 
 def consecutive(rows: Iterable[RowMapping], preceding: VersionKey | None) -> Iterable[Row]:

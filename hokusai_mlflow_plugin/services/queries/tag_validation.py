@@ -61,5 +61,22 @@ def validate_tags(
     }
 
 
+def try_tags(
+    connection: Connection,
+    workspace: str,
+    metrics: Catalogue,
+    name: str | None = None,
+    visible: Visible = EVERYTHING,
+    **tags: str | None,
+) -> Json:
+    """The answer of ``tags/validate`` on tags by their keys, without those that are None.
+
+    Shape: that answer, and ``is_tried``: whether there was any tag to look at.
+    """
+    given = [{"key": key, "value": value} for key, value in tags.items() if value is not None]
+    answer = validate_tags(connection, workspace, given, metrics, name, visible)
+    return {**answer, "is_tried": bool(given)}
+
+
 def _violation(violation: Violation) -> Json:
     return {"key": violation.key, "code": violation.code, "message": violation.message}

@@ -53,6 +53,7 @@ Code = Literal[
     # The registry as a whole.
     "ledger_removed",
     "state_edited",
+    "verification_edited",
     "state_missing",
     "finding_edited",
     "model_name_edited",

@@ -19,6 +19,7 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     reviews,
     settlements,
     state,
+    verifications,
 )
 from hokusai_mlflow_plugin.db.seals import is_sealed
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, LedgerFault
@@ -33,6 +34,7 @@ _SEALED: tuple[tuple[Code, Table, str], ...] = (
     ("settlement_edited", settlements, "The settlement of event {event_id}"),
     ("finding_edited", policy_findings, "The finding on model {name} version {version}"),
     ("model_name_edited", model_names, "The note of the name {name} that a model gave up"),
+    ("verification_edited", verifications, "What the last verification found"),
     ("state_edited", state, "What the registry's state says under {key}"),
 )
 """Decisions are sealed too; ``decision_checks`` looks at them while it has them."""

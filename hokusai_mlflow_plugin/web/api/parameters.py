@@ -62,7 +62,7 @@ def _no_longer_than(length: int) -> Callable[[str], str]:
     return check
 
 
-_DIGITS = BeforeValidator(_whole)
+DIGITS = BeforeValidator(_whole)
 _TRUE_OR_FALSE = BeforeValidator(_flag)
 Text = Annotated[
     str,
@@ -92,7 +92,7 @@ ModelName = Annotated[
 MaxResults = Annotated[
     int,
     Field(strict=True, ge=1, le=MAX_RESULTS, description="How many items at most."),
-    _DIGITS,
+    DIGITS,
 ]
 
 
@@ -170,7 +170,7 @@ class ValidateTags(Parameters):
 class Detect(_Page):
     name: ModelName
     version: Annotated[
-        Annotated[int, Field(strict=True, ge=1, le=VERSION[-1]), _DIGITS] | None,
+        Annotated[int, Field(strict=True, ge=1, le=VERSION[-1]), DIGITS] | None,
         Field(description="A version of the model. By default the latest tokenised one."),
     ] = None
 
@@ -250,7 +250,7 @@ class ListRewardEvents(Parameters):
             le=SEQUENCE[-1],
             description="Sequence number of the last event known.",
         ),
-        _DIGITS,
+        DIGITS,
     ] = 0
     max_results: MaxResults = DEFAULT_MAX_RESULTS
     token_id: Annotated[TokenId | None, Field(description="Only events of this token.")] = None
@@ -259,7 +259,7 @@ class ListRewardEvents(Parameters):
         Field(description="Only events that stand so now."),
     ] = None
     since: Annotated[
-        Annotated[int, Field(strict=True, ge=0, le=MILLISECONDS[-1]), _DIGITS] | None,
+        Annotated[int, Field(strict=True, ge=0, le=MILLISECONDS[-1]), DIGITS] | None,
         Field(description="Only events of this time (epoch milliseconds) or later."),
     ] = None
 

@@ -60,7 +60,8 @@ class _Site:
                 answer = withhold(answer, server.access.withheld_fields())
             links = self._links()
             shown = page.view(answer, given, links)
-            return self._page(page.template, 200, links, parameters=given, here=page.path, **shown)
+            told = {"parameters": given, "here": page.path, "is_admin": visible.all}
+            return self._page(page.template, 200, links, **told, **shown)
 
         return view
 
@@ -108,9 +109,8 @@ class _Site:
         return self._failure(answer.status_code, str(answer.get_json()["message"]))
 
     def _failure(self, status: int, message: str) -> Response:
-        return self._page(
-            "error.html", status, self._links(), status=status, message=message, here=None
-        )
+        told = {"status": status, "message": message, "here": None, "is_admin": False}
+        return self._page("error.html", status, self._links(), **told)
 
     def _page(self, template: str, code: int, links: Links, **context: object) -> Response:
         html = render(template, links=links, **context)

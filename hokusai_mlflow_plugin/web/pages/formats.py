@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hokusai_mlflow_plugin.domain.contributors import contributors_text
+from hokusai_mlflow_plugin.domain.explanations import MEANING
 
 MINUS = "\N{MINUS SIGN}"
 _BETTER = {"maximize": "higher is better", "minimize": "lower is better"}
@@ -18,6 +19,13 @@ _OUTCOMES = {
     "direction_unknown": "Direction unknown",
     "copy": "Copy",
     None: "Undecided",
+}
+
+_EVIDENCE = {
+    "run_backed": "backed by its run",
+    "mismatch": "its run logged another value",
+    "reused": "its run backs another reward",
+    "claimed": "claimed",
 }
 
 
@@ -57,6 +65,16 @@ def better(direction: str | None) -> str:
 def outcome(name: str | None) -> str:
     """The outcome of a decision in words; None is that of a version without one."""
     return _OUTCOMES[name]
+
+
+def meaning(outcome_name: str) -> str:
+    """What an outcome means for the value to beat and for who is paid."""
+    return MEANING[outcome_name]
+
+
+def evidence(name: str) -> str:
+    """What backs a value, in a word or two."""
+    return _EVIDENCE[name]
 
 
 def counted(count: int, noun: str) -> str:

@@ -10,7 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hokusai_mlflow_plugin.services.queries import token_histories
+from hokusai_mlflow_plugin.services.queries import (
+    findings,
+    ledger_pages,
+    model_histories,
+    tag_validation,
+    token_histories,
+)
 from hokusai_mlflow_plugin.services.queries.by_route import Query
 from hokusai_mlflow_plugin.web.access import Rule
 from hokusai_mlflow_plugin.web.api.routes import ROUTES
@@ -65,5 +71,54 @@ PAGES = (
         views.token,
         "token.html",
         frozenset(("workspace", "over")),
+    ),
+    Page(
+        "model",
+        "registered-models/lineage",
+        parameters.ModelPage,
+        model_histories.model_with_history,
+        views.model,
+        "model.html",
+        frozenset(("workspace", "over")),
+    ),
+    Page(
+        "version",
+        "deltaone/detect",
+        parameters.VersionPage,
+        model_histories.version_with_history,
+        views.as_it_is,
+        "version.html",
+    ),
+    Page(
+        "ledger",
+        "reward-events/list",
+        parameters.LedgerPage,
+        ledger_pages.newest_events,
+        views.as_it_is,
+        "ledger.html",
+    ),
+    Page(
+        "event",
+        "reward-events/list",
+        parameters.EventPage,
+        ledger_pages.one_event,
+        views.event,
+        "event.html",
+    ),
+    Page(
+        "findings",
+        "policy/list",
+        parameters.FindingsPage,
+        findings.list_findings,
+        views.as_it_is,
+        "findings.html",
+    ),
+    Page(
+        "try",
+        "tags/validate",
+        parameters.TryPage,
+        tag_validation.try_tags,
+        views.as_it_is,
+        "try.html",
     ),
 )

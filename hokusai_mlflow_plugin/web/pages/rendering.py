@@ -8,16 +8,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hokusai_mlflow_plugin import __version__
+from hokusai_mlflow_plugin.domain.explanations import evidence_text
 from hokusai_mlflow_plugin.web.pages import formats
 
 _FILTERS = (
     formats.better,
     formats.contributor,
+    formats.evidence,
     formats.iso,
+    formats.meaning,
     formats.minute,
     formats.outcome,
     formats.points,
     formats.short,
+    formats.tags,
     formats.utc,
 )
 
@@ -33,7 +37,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update({each.__name__: each for each in _FILTERS})
-    environment.globals.update(counted=formats.counted, plugin_version=__version__)
+    environment.globals.update(
+        counted=formats.counted, evidence_text=evidence_text, plugin_version=__version__
+    )
     return environment
 
 

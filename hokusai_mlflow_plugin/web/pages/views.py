@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from hokusai_mlflow_plugin.web.pages import formats
+from hokusai_mlflow_plugin.web.pages import formats, lanes
 from hokusai_mlflow_plugin.web.pages.charts import Chart, Mark, Point, chart, head_after, spark
 from hokusai_mlflow_plugin.web.pages.links import Links
 
@@ -43,6 +44,60 @@ def token(answer: Json, parameters: Json, links: Links) -> Json:
     charts = series_charts(answer["versions"], parameters["over"], links, named=True)
     people = sorted(answer["token"]["contributors"], key=_achieved, reverse=True)
     return {**answer, "charts": charts, "contributors": people}
+
+
+def model(answer: Json, parameters: Json, links: Links) -> Json:
+    """A model's charts, and its versions with their ancestors beside the lines of lineage."""
+    newest = answer["lineage"][::-1]
+    charts = series_charts(newest, parameters["over"], links, named=False)
+    # Where times are equal, what is of this model comes after what it descends from.
+    listed = sorted(
+        [*answer["ancestors"], *answer["lineage"]],
+        key=lambda item: (
+            item["model_version"].get("creation_timestamp", 0),
+            item["model_version"]["name"] == answer["name"],
+            int(item["model_version"]["version"]),
+        ),
+        reverse=True,
+    )
+    parents = {
+        _key(item["model_version"]): (_key(item["parent"]), item["parent"]["relation"])
+        for item in listed
+        if item["parent"]
+    }
+    rows = lanes.rows([_key(item["model_version"]) for item in listed], parents)
+    return {
+        **answer,
+        "charts": charts,
+        "rows": list(zip(listed, rows, strict=True)),
+        "lane_count": 1 + max((_last_lane(row) for row in rows), default=0),
+    }
+
+
+def event(answer: Json, _parameters: Json, _links: Links) -> Json:
+    """An event, and each of the three as the text that its hash is of."""
+    texts = {
+        place: _text(answer[place]) if answer[place] else None
+        for place in ("previous", "event", "next")
+    }
+    return {**answer, "texts": texts}
+
+
+def as_it_is(answer: Json, _parameters: Json, _links: Links) -> Json:
+    """What the query answers."""
+    return answer
+
+
+def _text(event: Json) -> str:
+    return json.dumps(event, indent=2, ensure_ascii=False)
+
+
+def _key(version: Json) -> lanes.Key:
+    return version["name"], version["version"]
+
+
+def _last_lane(row: lanes.Row) -> int:
+    return max(row.lane, row.joins[0] if row.joins else 0, *(lane for lane, _ in row.passing), 0)
 
 
 def series_charts(
