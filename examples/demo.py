@@ -76,7 +76,7 @@ def main(url: str, picture: str | None = None) -> None:
             for item in registry.get_model_lineage(name)
         ],
     )
-    print(f"\nIn the browser: {url}/#/models/{name}")
+    print(f"\nIn the browser: {registry.get_model_lineage(name).url}")
     if picture:
         draw(registry, name, picture)
 

@@ -5,6 +5,7 @@ Source: specification sections "Usage Guide" and "API Reference".
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,7 @@ from hokusai.errors import NotTokenised, translated
 from hokusai.lineage import Lineage
 from hokusai.mlflow_compat import resolve_uris, selected
 from hokusai.new_models import new_model_undone
+from hokusai.pages import link, page_url
 from hokusai.reach.settings import copying
 from hokusai.registration import is_valid, registration_tags, require_valid
 from hokusai.transport import Transport, every, open_transport, store_uri, without_credentials
@@ -65,6 +67,17 @@ class ModelRegistry:
     def __repr__(self) -> str:
         uris = (without_credentials(uri) for uri in (self.registry_uri, self.tracking_uri))
         return "ModelRegistry(registry_uri={!r}, tracking_uri={!r})".format(*uris)
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>{link(self.url, 'Tokens and rewards')}"
+
+    @property
+    def url(self) -> str | None:
+        """The address of the registry's pages, for a browser; None for a database without server.
+
+        ``url`` of what :meth:`get_model_lineage` returns is that of the model's own page.
+        """
+        return page_url(self.registry_uri)
 
     @translated()
     def register_tokenized_model(
@@ -212,7 +225,8 @@ class ModelRegistry:
         """
         name = text("name", name)
         found = every(self._transport, "registered-models/lineage", "lineage", name=name)
-        return Lineage(name, (LineageVersion.from_json(item) for item in found))
+        versions = (LineageVersion.from_json(item) for item in found)
+        return Lineage(name, versions, page_url(self.registry_uri, "model", name=name))
 
     @translated()
     def validate_hokusai_tags(self, tags: Mapping[str, Any]) -> bool:

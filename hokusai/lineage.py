@@ -5,6 +5,7 @@ Source: specification section "Model Lineage Tracking", R12.
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hokusai.arguments import optional_text
 from hokusai.entities import LineageVersion
+from hokusai.pages import link
 
 if TYPE_CHECKING:
     import pandas
@@ -55,10 +57,14 @@ _SHOWN = {
 class Lineage(list[LineageVersion]):
     """Tokenised versions of one model, oldest first."""
 
-    def __init__(self, name: str, versions: Iterable[LineageVersion] = ()) -> None:
+    def __init__(
+        self, name: str, versions: Iterable[LineageVersion] = (), url: str | None = None
+    ) -> None:
         super().__init__(versions)
         self.name = name
         """Name of the registered model."""
+        self.url = url
+        """The address of the model's page, for a browser; None for a database without server."""
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row for each version, oldest first.
@@ -99,7 +105,23 @@ class Lineage(list[LineageVersion]):
         head = "".join(f"<th>{title}</th>" for title in _SHOWN.values())
         body = "".join(f"<tr>{_cells(version)}</tr>" for version in self)
         caption = f"<caption>{html.escape(self.name)}: lineage, oldest first</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return self._picture() + table + link(self.url, "This model in the browser")
+
+    def _picture(self) -> str:
+        """The plot as an image inside the HTML, so that a notebook that is kept or sent has it.
+
+        Nothing where there is nothing to draw, or nothing to draw with.
+        """
+        try:
+            from hokusai.plotting import png_of  # noqa: PLC0415  # needs matplotlib
+        except ImportError:
+            return ""
+        if not self:
+            return ""
+        data = base64.b64encode(png_of(self)).decode()
+        told = html.escape(f"Values of {self.name} over its versions; the table has them, too")
+        return f'<img src="data:image/png;base64,{data}" alt="{told}" width="720">'
 
 
 def _cells(version: LineageVersion) -> str:

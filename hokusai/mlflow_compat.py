@@ -25,6 +25,7 @@ from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 from mlflow.tracking._model_registry import fluent as _fluent
 from mlflow.tracking._model_registry import utils as _registry
 from mlflow.tracking._tracking_service import utils as _tracking
+from mlflow.utils import workspace_context as _workspace
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.rest_utils import augmented_raise_for_status, http_request
 from mlflow.utils.uri import is_local_uri
@@ -66,6 +67,11 @@ def require_source(client: MlflowClient, model_uri: str) -> None:
         model_id = _parse_model_id_if_present(model_uri)
         if model_id is not None:
             client.get_logged_model(model_id)
+
+
+def active_workspace() -> str | None:
+    """The workspace that MLflow's client works in; None for the server's default one."""
+    return _workspace.get_request_workspace()
 
 
 @contextmanager

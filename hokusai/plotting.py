@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hokusai.entities import LineageVersion
@@ -36,14 +38,24 @@ def plot_lineage(lineage: Lineage, metric: str | None, ax: Axes | None) -> Axes:
     _draw_heads(ax, shown, numbers)
     _draw_achieved(ax, shown)
     ax.set_xlabel("version")
-    ax.set_ylabel(metric)
+    ax.set_ylabel(metric, parse_math=False)
     # Versions have no fractions, also where there is only one and the axis is short.
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.set_title(f"{lineage.name}: {metric}{_direction(shown)}")
+    # A name is no formula, though it may have two dollar signs in it.
+    ax.set_title(f"{lineage.name}: {metric}{_direction(shown)}", parse_math=False)
     ax.margins(x=0.06, y=0.18)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
     return ax
+
+
+def png_of(lineage: Lineage) -> bytes:
+    """The plot of a lineage that is not empty, as a PNG; no figure of pyplot's is left open."""
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    plot_lineage(lineage, None, figure.subplots())
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=110)
+    return image.getvalue()
 
 
 def _draw_heads(ax: Axes, shown: list[LineageVersion], numbers: list[int]) -> None:

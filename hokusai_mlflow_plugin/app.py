@@ -98,7 +98,16 @@ def register(app: Flask, access: Access | None = None) -> None:
     # MLflow's Flask app is one object for the process, and a route that is added twice an error.
     if API_NAME not in app.blueprints:
         pages = server.page_path(PAGES_ROOT)
-        ours = Server(_ask, _change, errors.translate, _prefixes(), known, pages)
+        ours = Server(
+            _ask,
+            _change,
+            errors.translate,
+            _prefixes(),
+            known,
+            pages,
+            server.workspace_names,
+            server.enter_workspace,
+        )
         app.register_blueprint(create_blueprint(ours))
         app.register_blueprint(create_pages(ours))
         logs.write_to_stderr()

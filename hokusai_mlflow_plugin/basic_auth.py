@@ -48,6 +48,9 @@ class BasicAuthAccess(Access):
     def can_read_experiment(self, experiment_id: int) -> bool:
         return authentication.auth_can_read_runs(_user(), experiment_id)
 
+    def workspaces(self, names: Collection[str]) -> Collection[str]:
+        return authentication.auth_workspaces(_user(), names)
+
     def withheld_fields(self) -> Collection[str]:
         fields = authentication.auth_withheld_fields(_user())
         if fields is None:

@@ -120,6 +120,7 @@ def show_token(token_id: str, registry_uri: str | None, as_json: bool) -> None:
             for each in versions
         ),
     )
+    _print_page(registry, "token", token_id=token_id)
 
 
 @click.group()
@@ -163,6 +164,7 @@ def lineage(name: str, registry_uri: str | None, as_json: bool) -> None:
         )
     columns = ("version", "token", "metric", "value", "outcome", "points", "measured against")
     print_table((*columns, "parent", "contributor", "registered"), rows)
+    _print_page(registry, "model", name=name)
 
 
 @model.command()
@@ -203,6 +205,14 @@ def _token(registry: ModelRegistry, token_id: str) -> Mapping[str, Any]:
             "'hokusai-mlflow token list' shows the tokens that are."
         ) from None
     return found
+
+
+def _print_page(registry: ModelRegistry, path: str, **parameters: str) -> None:
+    """Where to look at the same in a browser, if a server shows it."""
+    from hokusai.pages import page_url  # noqa: PLC0415  # imports MLflow, as above
+
+    if url := page_url(registry.registry_uri, path, **parameters):
+        click.echo(f"\nIn the browser: {url}")
 
 
 def _version(found: dict[str, str] | None) -> str:

@@ -77,6 +77,8 @@ def server(auth: bool, mlflow_options: tuple[str, ...]) -> None:
     --backend-store-uri, by default SQLite in the working folder (sqlite:///hokusai.db). It does
     not start where the token rules would not be enforced.
 
+    Its pages are at /hokusai/, beside MLflow's own: tokens, improvements, lineage and rewards.
+
     It starts lean: one worker on SQLite, which has one writer at a time, and without MLflow's job
     workers, which evaluate traces; MLFLOW_SERVER_ENABLE_JOB_EXECUTION=true starts those, too.
 
@@ -100,11 +102,19 @@ def server(auth: bool, mlflow_options: tuple[str, ...]) -> None:
     if auth:
         _prepare_auth()
     click.echo(f"The registry is token-aware, in {masked(registry)}", err=True)
+    click.echo(f"Tokens, improvements and rewards to look at: {_pages(given)}", err=True)
     # Of an option that is given twice, the last one counts.
     options = ["--backend-store-uri", backend, "--registry-store-uri", PREFIX + registry]
     options += ["--app-name", "hokusai-basic-auth" if auth else "hokusai"]
     options += _lean_options(given, backend, registry)
     _run(mlflow_server, [*mlflow_options, *options], engine)
+
+
+def _pages(given: Mapping[str, Any]) -> str:
+    """The address of the pages; a web server's own options may name another host or port."""
+    host = f"[{given['host']}]" if ":" in given["host"] else given["host"]
+    prefix = (given["static_prefix"] or "").rstrip("/")
+    return f"http://{host}:{given['port']}{prefix}/hokusai/"
 
 
 def _require_enforcement(given: Mapping[str, Any]) -> None:

@@ -67,6 +67,10 @@ class Access:
         """Whether the sender may read the runs and logged models of an experiment."""
         return True
 
+    def workspaces(self, names: Collection[str]) -> Collection[str]:
+        """Those of the server's workspaces that the sender may know of."""
+        return names
+
     def withheld_fields(self) -> Collection[str]:
         """Fields of a model version that the sender may not see, such as ``run_id``."""
         return ()

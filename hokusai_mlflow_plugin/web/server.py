@@ -27,6 +27,10 @@ Translate = Callable[[HokusaiError], MlflowException]
 View = Callable[[], Response]
 
 
+def _stay(_workspace: str) -> None:
+    """A server without workspaces has none to enter."""
+
+
 @dataclass(frozen=True)
 class Server:
     """What the routes need from the server that they are mounted in."""
@@ -42,6 +46,10 @@ class Server:
     access: Access
     pages: str = PAGES_ROOT
     """The path that the pages are served under, likewise."""
+    workspaces: Callable[[], Sequence[str]] = tuple
+    """The server's workspaces; none where it runs without them."""
+    enter_workspace: Callable[[str], None] = _stay
+    """Has the current request be about a workspace."""
 
 
 class Ruled:

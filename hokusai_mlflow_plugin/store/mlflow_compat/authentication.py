@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +14,7 @@ from mlflow.utils.workspace_context import get_request_workspace
 from hokusai_mlflow_plugin.domain.errors import (
     SettingsError,
 )
-from hokusai_mlflow_plugin.store.mlflow_compat.database import workspaces_enabled
+from hokusai_mlflow_plugin.store.mlflow_compat.database import DEFAULT_WORKSPACE, workspaces_enabled
 
 AUTH_ADMIN_BOOTSTRAPPED = "_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED"
 """Environment variable: workers need not create the administrator any more (MLflow 3.16)."""
@@ -103,6 +103,17 @@ def auth_can_read_runs(username: str, experiment_id: int) -> bool:
     if "run_id" in (auth_withheld_fields(username) or ()):
         return False
     return bool(auth._graphql_can_read_experiment(str(experiment_id), username))
+
+
+def auth_workspaces(username: str, names: Collection[str]) -> list[str]:
+    """Those of the workspaces that a user sees, as ``filter_list_workspaces`` has it."""
+    auth = auth_module()
+    if auth.store.get_user(username).is_admin:
+        return list(names)
+    allowed = set(auth.store.list_accessible_workspace_names(username))
+    if auth.auth_config.grant_default_workspace_access:
+        allowed.add(DEFAULT_WORKSPACE)
+    return [name for name in names if name in allowed]
 
 
 def auth_withheld_fields(username: str) -> frozenset[str] | None:

@@ -16,6 +16,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from hokusai_mlflow_plugin.domain.errors import ReceiverUnresolved
+from hokusai_mlflow_plugin.store.mlflow_compat.database import workspaces_enabled
 
 
 def server_app() -> Flask:
@@ -85,6 +86,22 @@ def page_path(path: str) -> str:
     from mlflow.server.handlers import _add_static_prefix
 
     return str(_add_static_prefix(path))
+
+
+def workspace_names() -> list[str]:
+    """The server's workspaces, in order; none where it runs without them."""
+    if not workspaces_enabled():
+        return []
+    from mlflow.server.workspace_helpers import _get_workspace_store
+
+    return sorted(workspace.name for workspace in _get_workspace_store().list_workspaces())
+
+
+def enter_workspace(name: str) -> None:
+    """Have the current request be about a workspace, as MLflow's header for it does."""
+    from mlflow.utils.workspace_context import set_server_request_workspace
+
+    set_server_request_workspace(name)
 
 
 def servable(app: Flask) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask import Blueprint, Response, request
 from mlflow.exceptions import MlflowException
 from werkzeug.exceptions import HTTPException
 
-from hokusai_mlflow_plugin.domain.errors import HokusaiError
+from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
+from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services.visibility import stored_name
 from hokusai_mlflow_plugin.web.access import Rule, visible_to_sender, withhold
 from hokusai_mlflow_plugin.web.api import errors
@@ -50,6 +53,7 @@ class _Site:
 
         def view() -> Response:
             given = parse(request, page.parameters).model_dump()
+            links, spaces = self._enter(given["workspace"])
             parameters = {key: given[key] for key in given.keys() - page.of_view}
             visible = visible_to_sender(server.access, page.rule, parameters, stored)
             if page.is_filtered:
@@ -58,10 +62,14 @@ class _Site:
             # As for the routes: an administrator sees every run.
             if not visible.all:
                 answer = withhold(answer, server.access.withheld_fields())
-            links = self._links()
-            shown = page.view(answer, given, links)
-            told = {"parameters": given, "here": page.path, "is_admin": visible.all}
-            return self._page(page.template, 200, links, **told, **shown)
+            found = page.view(answer, given, links)
+            told = {
+                "parameters": given,
+                "here": page.path,
+                "is_admin": visible.all,
+                "workspaces": spaces,
+            }
+            return self._page(page.template, 200, links, **told, **found)
 
         return view
 
@@ -109,7 +117,13 @@ class _Site:
         return self._failure(answer.status_code, str(answer.get_json()["message"]))
 
     def _failure(self, status: int, message: str) -> Response:
-        told = {"status": status, "message": message, "here": None, "is_admin": False}
+        told = {
+            "status": status,
+            "message": message,
+            "here": None,
+            "is_admin": False,
+            "workspaces": (),
+        }
         return self._page("error.html", status, self._links(), **told)
 
     def _page(self, template: str, code: int, links: Links, **context: object) -> Response:
@@ -117,8 +131,23 @@ class _Site:
         headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
         return Response(html, code, headers, content_type="text/html; charset=utf-8")
 
-    def _links(self) -> Links:
-        return Links(self._server.pages, self._assets)
+    def _links(self, workspace: str | None = None) -> Links:
+        return Links(self._server.pages, self._assets, workspace)
+
+    def _enter(self, workspace: str | None) -> tuple[Links, Collection[str]]:
+        """Enter the workspace that a page is asked for; which ones there are to choose from.
+
+        Raises:
+            InvalidRequest: There is none of that name, or none that the sender may know of.
+        """
+        known = self._server.workspaces()
+        spaces = self._server.access.workspaces(known) if known else ()
+        if not workspace:
+            return self._links(), spaces
+        if workspace not in spaces:
+            raise InvalidRequest(f"There is no workspace {shown(workspace)} here.")
+        self._server.enter_workspace(workspace)
+        return self._links(workspace), spaces
 
 
 def create_pages(server: Server) -> Blueprint:

@@ -32,6 +32,10 @@ class Links:
         )
         return self.root + path + (f"?{query}" if query else "")
 
+    def of_workspace(self, name: str) -> str:
+        """The tokens of another workspace."""
+        return self.page(workspace=name)
+
     def token(self, token_id: str, **parameters: Any) -> str:
         return self.page("token", token_id=token_id, **parameters)
 
