@@ -50,6 +50,10 @@ demo: $(VENV)/.served ## Train, register and show models on a running server (PO
 picture: $(VENV)/.served ## The same, and draw the README's picture anew
 	@$(VENV)/bin/python examples/demo.py http://127.0.0.1:$(PORT) docs/images/lineage.png
 
+.PHONY: screenshots
+screenshots: $(VENV)/.developed demo ## The same, and draw the pictures of the pages anew (needs Chromium)
+	@$(VENV)/bin/python examples/screenshots.py http://127.0.0.1:$(PORT)
+
 # The smoke test runs from an empty folder in an environment that holds only the wheel.
 wheel-test: $(VENV)/.developed ## Build the wheel, and test it with the source out of reach
 	@rm -rf build dist

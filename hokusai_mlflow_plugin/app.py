@@ -28,6 +28,7 @@ from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint
 from hokusai_mlflow_plugin.web.asgi import guard
 from hokusai_mlflow_plugin.web.connections import answer_at_once
 from hokusai_mlflow_plugin.web.pages.blueprint import create_pages
+from hokusai_mlflow_plugin.web.pages.ui_link import add_to_ui
 from hokusai_mlflow_plugin.web.server import API_NAME, PAGES_ROOT, Server, is_ours
 
 __all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
@@ -87,7 +88,7 @@ def register(app: Flask, access: Access | None = None) -> None:
             are there already under another access.
     """
     server.leave_connections_behind()
-    _registry()
+    registry = _registry()
     known = app.extensions.setdefault(API_NAME, access or Access())
     if access is not None and type(known) is not type(access):
         raise SettingsError(
@@ -110,6 +111,8 @@ def register(app: Flask, access: Access | None = None) -> None:
         )
         app.register_blueprint(create_blueprint(ours))
         app.register_blueprint(create_pages(ours))
+        if registry.settings.ui_link:
+            add_to_ui(app, server.page_path("/"), pages)
         logs.write_to_stderr()
         if metrics.is_exported():
             registry_log.observers.append(metrics.count_requests(app, is_ours, _outbox_age_s))

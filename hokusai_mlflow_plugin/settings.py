@@ -94,6 +94,8 @@ class Settings:
     reward_review: RewardReview = RewardReview.NONE
     settlers: frozenset[str] = frozenset()
     """Users who may settle events, besides administrators (R20)."""
+    ui_link: bool = False
+    """Whether the menu of MLflow's UI has an entry that leads to the pages."""
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -166,4 +168,5 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_REWARDS": ("rewards", switch),
     "HOKUSAI_REWARD_REVIEW": ("reward_review", _reward_review),
     "HOKUSAI_SETTLERS": ("settlers", user_names),
+    "HOKUSAI_UI_LINK": ("ui_link", flag),
 }
