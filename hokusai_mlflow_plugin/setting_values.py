@@ -8,14 +8,21 @@ from __future__ import annotations
 import base64
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
-from hokusai_mlflow_plugin.domain.errors import SettingsError
+from hokusai_mlflow_plugin.domain.errors import InvalidKey, SettingsError
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.signed_notes import (
+    PRIVATE,
+    PublicKey,
+    SigningKey,
+    read_public_key,
+    read_signing_key,
+)
 from hokusai_mlflow_plugin.metrics_file import read_metrics_file
 
 _MAX_SECRETS = 2
@@ -84,6 +91,34 @@ def _key(secret: str) -> bytes:
         return b""
     canonical = secret.startswith("whsec_") and base64.b64encode(key).decode() == text
     return key if canonical else b""
+
+
+def signing_keys(name: str, text: str) -> tuple[SigningKey, ...]:
+    """One key that signs checkpoints, or two, apart by blanks or commas, or a file with them."""
+    if not text.startswith(PRIVATE):
+        try:
+            text = Path(text).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"{name} is neither a signing key, which begins with {PRIVATE}, nor a file that "
+                f"can be read ({getattr(error, 'strerror', None) or 'not UTF-8'})."
+            ) from None
+    texts = text.replace(",", " ").split()
+    if not 1 <= len(texts) <= _MAX_SECRETS:
+        raise SettingsError(f"{name} holds one signing key, or two during a rotation.")
+    return _keys(name, read_signing_key, texts)
+
+
+def public_keys(name: str, text: str) -> tuple[PublicKey, ...]:
+    """Public keys of checkpoints, apart by blanks or commas."""
+    return _keys(name, read_public_key, text.replace(",", " ").split())
+
+
+def _keys(name: str, read: Callable[[str], T], texts: Sequence[str]) -> tuple[T, ...]:
+    try:
+        return tuple(read(text) for text in texts)
+    except InvalidKey as error:
+        raise SettingsError(f"{name}: {error}") from None
 
 
 def ca_file(name: str, text: str) -> str:

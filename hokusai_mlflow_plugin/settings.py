@@ -15,6 +15,7 @@ from hokusai_mlflow_plugin.domain.client_variables import CLIENT_VARIABLES
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import SettingsError
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.signed_notes import PublicKey, SigningKey
 from hokusai_mlflow_plugin.setting_values import (
     ca_file,
     catalogue,
@@ -23,7 +24,9 @@ from hokusai_mlflow_plugin.setting_values import (
     flag,
     positive,
     proxy,
+    public_keys,
     secrets,
+    signing_keys,
     switch,
     url,
     user_names,
@@ -89,6 +92,10 @@ class Settings:
     catalogue: Catalogue = field(default_factory=lambda: BUILT_IN)
     """Built-in metrics and those of ``HOKUSAI_METRICS_FILE``."""
     metrics_policy: MetricsPolicy = MetricsPolicy.OPEN
+    checkpoint_keys: tuple[SigningKey, ...] = field(default=(), repr=False)
+    """What ``rewards checkpoint`` signs with: one key, or two during a rotation (R21)."""
+    checkpoint_public_keys: tuple[PublicKey, ...] = ()
+    """Of these one has to have signed the checkpoints that ``rewards verify`` looks at."""
     rewards: bool = True
     """Whether improvements earn anything; else they only raise heads (R13)."""
     reward_review: RewardReview = RewardReview.NONE
@@ -163,6 +170,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_REWARD_MAX_ATTEMPTS": ("max_attempts", count),
     "HOKUSAI_REWARD_RETRY_BASE_S": ("base_s", positive),
     "HOKUSAI_REWARD_RETRY_CAP_S": ("cap_s", positive),
+    "HOKUSAI_CHECKPOINT_KEYS": ("checkpoint_keys", signing_keys),
+    "HOKUSAI_CHECKPOINT_PUBLIC_KEYS": ("checkpoint_public_keys", public_keys),
     "HOKUSAI_METRICS_FILE": ("catalogue", catalogue),
     "HOKUSAI_METRICS_POLICY": ("metrics_policy", _metrics_policy),
     "HOKUSAI_REWARDS": ("rewards", switch),

@@ -8,25 +8,19 @@ from typing import Any
 
 import click
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from hokusai_mlflow_plugin.cli.connections import (
     database_argument,
     open_database,
     workspace_option,
 )
-from hokusai_mlflow_plugin.cli.output import (
-    counted,
-    database_failure,
-    masked,
-    reporting_errors,
-)
+from hokusai_mlflow_plugin.cli.output import counted, reporting_errors
+from hokusai_mlflow_plugin.cli.repeating import back_off_s, repeat
 from hokusai_mlflow_plugin.db.rewards import receiver_state, replays
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.settings import Settings
 
 _logger = logging.getLogger(__name__)
-_MAX_BACK_OFF_S = 30.0
 
 
 @click.command()
@@ -65,19 +59,7 @@ def dispatch(database_uri: str | None, once: bool, resume: bool, interval: float
         if once:
             click.echo(f"{counted(_deliver(dispatcher), 'attempt')} made.")
             return
-        failures = 0
-        while True:
-            wait_s = interval
-            try:
-                _deliver(dispatcher)
-                failures = 0
-            # A database that restarts must not end a dispatcher that nobody watches; the waits
-            # grow, so that many of them do not keep it from coming up.
-            except SQLAlchemyError as error:
-                wait_s = _back_off_s(failures)
-                failures += 1
-                _logger.warning("%s Next look in %g seconds.", _outage(error), wait_s)
-            time.sleep(wait_s)
+        repeat(lambda: _deliver(dispatcher), interval)
 
 
 def _deliver(dispatcher: Any) -> int:
@@ -86,15 +68,6 @@ def _deliver(dispatcher: Any) -> int:
     except ReceiverGone as gone:
         _logger.error("%s", gone)
         raise click.ClickException(str(gone)) from None
-
-
-def _back_off_s(failures: int) -> float:
-    return min(_MAX_BACK_OFF_S, 2.0 ** min(failures, 10))
-
-
-def _outage(error: SQLAlchemyError) -> str:
-    reason = " ".join(database_failure(error).split())
-    return f"{masked(reason).rstrip('.')}."
 
 
 def _dispatcher(engine: Engine, settings: Settings, *, is_patient: bool) -> Any:
@@ -126,7 +99,7 @@ def _session(settings: Settings, url: str, *, is_patient: bool) -> Any:
         except ReceiverUnresolved as error:
             if not is_patient:
                 raise
-            wait_s = _back_off_s(failures)
+            wait_s = back_off_s(failures)
             failures += 1
             _logger.warning("%s Next look in %g seconds.", error, wait_s)
             time.sleep(wait_s)

@@ -21,7 +21,7 @@ NONCONFORMING_COLUMNS = ("workspace", "model", "version", "key", "code", "messag
 DIFFERENCE_COLUMNS = ("workspace", "model", "version", "kind", "details")
 _MAX_SHOWN = 50
 
-Row = Sequence[str]
+Row = Sequence[str | int]
 
 
 class Listing(Protocol):

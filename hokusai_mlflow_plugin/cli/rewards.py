@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from dataclasses import asdict
 from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
+from hokusai_mlflow_plugin.cli.checkpoints import checkpoint, keygen
 from hokusai_mlflow_plugin.cli.connections import (
     database_argument,
     open_database,
@@ -19,8 +16,6 @@ from hokusai_mlflow_plugin.cli.corrections import payees, revoke
 from hokusai_mlflow_plugin.cli.delivery import dispatch, replay
 from hokusai_mlflow_plugin.cli.output import (
     counted,
-    database_failure,
-    masked,
     output_option,
     print_json,
     print_table,
@@ -28,21 +23,18 @@ from hokusai_mlflow_plugin.cli.output import (
     time_text,
 )
 from hokusai_mlflow_plugin.cli.settlement import review, settle, unsettled
+from hokusai_mlflow_plugin.cli.verification import export, verify
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state, unsealed_rows
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone
 from hokusai_mlflow_plugin.domain.reward_events import EventState
 from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
-from hokusai_mlflow_plugin.services.rewards import (
-    catching_up,
-    ledger_verification,
-    verification_record,
-)
+from hokusai_mlflow_plugin.services.rewards import catching_up
 
 
 @click.group()
 def rewards() -> None:
-    """Reward events: list, verify, deliver, correct, review, settle.
+    """Reward events: list, verify, deliver, correct, review, settle, sign.
 
     A database is given with or without 'hokusai+'; by default MLFLOW_REGISTRY_STORE_URI, else
     MLFLOW_BACKEND_STORE_URI, else the one in this folder.
@@ -121,42 +113,6 @@ def list_rewards(
 
 @rewards.command()
 @database_argument
-@output_option
-@reporting_errors
-def verify(database_uri: str | None, as_json: bool) -> None:
-    """Check that nobody edited, removed, swapped or added events, or what they rest on.
-
-    Decisions, series, deliveries, the index's decisions and the contributors in the tags are
-    compared. Exit status 1 where something differs; docs/events.md lists the codes. What was found
-    is kept, and shown on the server's page of the ledger.
-
-    \b
-    Example:
-      hokusai-mlflow rewards verify sqlite:///hokusai.db
-    """
-    with open_database(database_uri) as (engine, _settings):
-        began_ms = int(time.time() * 1000)
-        with engine.connect() as connection:
-            last = verification_record.last_events(connection)
-            faults = list(ledger_verification.find_faults(connection))
-        try:
-            with engine.begin() as connection:
-                verification_record.keep(connection, began_ms, last, faults)
-        except SQLAlchemyError as error:  # e.g. a copy that is only read
-            click.echo(masked(f"The result was not kept. {database_failure(error)}"), err=True)
-    if as_json:
-        print_json({"faults": [asdict(fault) for fault in faults]})
-    elif faults:
-        columns = ("workspace", "sequence", "code", "message")
-        rows = ([fault.workspace, fault.sequence, fault.code, fault.message] for fault in faults)
-        print_table(columns, rows)
-    else:
-        click.echo("The ledger is intact.")
-    sys.exit(1 if faults else 0)
-
-
-@rewards.command()
-@database_argument
 @reporting_errors
 def seal(database_uri: str | None) -> None:
     """Seal what servers of release 0.1.0 wrote beside newer ones; once, when none is left.
@@ -190,5 +146,17 @@ def _delivery(row: Any) -> dict[str, Any]:
     }
 
 
-for command in (dispatch, replay, revoke, payees, review, settle, unsettled):
+for command in (
+    verify,
+    dispatch,
+    replay,
+    revoke,
+    payees,
+    review,
+    settle,
+    unsettled,
+    checkpoint,
+    keygen,
+    export,
+):
     rewards.add_command(command)

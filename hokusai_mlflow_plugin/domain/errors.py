@@ -83,6 +83,44 @@ class MigrationBlocked(HokusaiError, TimeoutError):
         )
 
 
+class InvalidKey(HokusaiError, ValueError):
+    """A text is no key of a signed note."""
+
+
+class InvalidNote(HokusaiError, ValueError):
+    """A text is no signed note, or none of a ledger, or signed by nobody who is trusted."""
+
+
+class NoCheckpoint(HokusaiError, LookupError):
+    """No checkpoint of a workspace's ledger was made yet."""
+
+    def __init__(self, workspace: str) -> None:
+        super().__init__(
+            f"There is no checkpoint of workspace {workspace}. "
+            "'hokusai-mlflow rewards checkpoint' makes them, from the first reward event on."
+        )
+
+
+class LedgerRewritten(HokusaiError):
+    """A ledger does not go on from a checkpoint of it, so that nothing more is signed."""
+
+    def __init__(self, workspace: str, reason: str) -> None:
+        super().__init__(
+            f"The ledger of workspace {workspace} was not signed: {reason} Keep the database and "
+            "the checkpoint as they are, and run 'hokusai-mlflow rewards verify'."
+        )
+
+
+class DamagedLedger(HokusaiError):
+    """An event of a ledger, or a checkpoint, cannot be read."""
+
+    def __init__(self, workspace: str, what: str) -> None:
+        super().__init__(
+            f"{what} of workspace {workspace} cannot be read any more: somebody edited it. "
+            "'hokusai-mlflow rewards verify' names what differs."
+        )
+
+
 class SettingsError(HokusaiError, ValueError):
     """An environment variable has a value that cannot be used."""
 

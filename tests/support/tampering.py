@@ -8,9 +8,15 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from hokusai_mlflow_plugin.db.schema.tables import ledgers, metadata, reward_events
+from hokusai_mlflow_plugin.db.schema.tables import (
+    decisions,
+    ledgers,
+    metadata,
+    reward_events,
+)
 from hokusai_mlflow_plugin.db.seals import SEAL, sealed
 from hokusai_mlflow_plugin.services.index import maintenance
+from support.damage import run_sql
 from support.rewards import faults, own_hash
 
 Json = dict[str, Any]
@@ -71,3 +77,40 @@ def all_faults(store: Any) -> list[str]:
     scanned = maintenance.verify(store.engine, store.settings.catalogue)
     differing = [found.kind.value for report in scanned for found in report.differences]
     return [fault.code for fault in faults(store)] + differing
+
+
+def rewrite_history(store: Any, contributor: str) -> None:
+    """Have the first event pay somebody else, in every table and hash, so that all of it agrees.
+
+    Args:
+        store: A store whose default workspace has events, of one payee each.
+        contributor: The address that is to be paid.
+    """
+    (decision_id,) = [
+        row["decision_id"] for row in read_table(store, reward_events) if row["sequence"] == 1
+    ]
+    (decision,) = [row for row in read_table(store, decisions) if row["decision_id"] == decision_id]
+    of_version = {"name": decision["decided_name"], "version": decision["version"]}
+
+    def pay(_row: Json, data: Json) -> None:
+        data["contributors"][0].update(contributor=contributor, address=contributor)
+
+    rewrite_event(store, 1, pay)
+    run_sql(
+        store,
+        "UPDATE model_version_tags SET value = :address WHERE name = :name AND version = :version "
+        "AND model_version_tags.key = 'contributor_address'",
+        address=contributor,
+        **of_version,
+    )
+    run_sql(
+        store,
+        "UPDATE hokusai_token_index SET contributor_address = :address "
+        "WHERE name = :name AND version = :version",
+        address=contributor,
+        **of_version,
+    )
+    # They are added up anew where they are not there.
+    run_sql(store, "DELETE FROM hokusai_payee_totals")
+    run_sql(store, "UPDATE hokusai_reward_ledgers SET totalled_sequence = 0")
+    reseal(store)

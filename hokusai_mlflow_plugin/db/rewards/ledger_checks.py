@@ -23,6 +23,7 @@ from sqlalchemy import (
 from hokusai_mlflow_plugin.db.deltaone.decision_log import IS_ACHIEVED
 from hokusai_mlflow_plugin.db.deltaone.standing import is_revoked
 from hokusai_mlflow_plugin.db.schema.tables import (
+    checkpoints,
     corrections,
     decisions,
     deliveries,
@@ -76,8 +77,8 @@ _asked, _decided = reviews.alias("asked"), reviews.alias("decided_review")
 
 
 def workspaces(connection: Connection) -> list[str]:
-    """Every workspace that has a ledger, events, series, decisions or index rows, in order."""
-    tables = (ledgers, reward_events, series, decisions, token_index)
+    """Every workspace that has a ledger, or any row that one has to do with, in order."""
+    tables = (ledgers, reward_events, series, decisions, token_index, checkpoints)
     found = union(*(select(table.c.workspace) for table in tables))
     return sorted(connection.scalars(found))
 

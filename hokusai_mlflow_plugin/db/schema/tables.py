@@ -293,6 +293,20 @@ delivery_attempts = Table(
     _seal(),
 )
 
+# What each ledger was at a time, signed (R21). The newest one is published; older ones show when
+# their keys were in use.
+checkpoints = Table(
+    "hokusai_reward_checkpoints",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("checkpoint_time", BigInteger, primary_key=True, autoincrement=False),
+    # The signed note, and the keys that signed it, one to a line.
+    Column("note", long_text(), nullable=False),
+    Column("public_keys", long_text(), nullable=False),
+    _seal(),
+)
+
 policy_findings = Table(
     "hokusai_policy_findings",
     metadata,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hokusai_mlflow_plugin.services.queries import (
+    checkpoints,
     deltaone,
     findings,
     lineage,
@@ -33,5 +34,6 @@ QUERIES: Mapping[str, Query] = {
     "tags/validate": tag_validation.validate_tags,
     "deltaone/detect": deltaone.detect,
     "reward-events/list": reward_events.list_events,
+    "reward-events/checkpoint": checkpoints.get_checkpoint,
     "policy/list": findings.list_findings,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,11 @@ Code = Literal[
     "delivery_edited",
     "delivery_differs",
     "attempt_edited",
+    # A ledger and what was signed of it.
+    "checkpoint_differs",
+    "checkpoint_missing",
+    "checkpoint_unsigned",
+    "checkpoint_edited",
     # Decisions and series.
     "decision_edited",
     "decision_renamed",
@@ -74,3 +80,12 @@ class LedgerFault:
     """Of the event, or 0 where the fault is not in one event."""
     code: Code
     message: str
+
+
+def gap_faults(workspace: str, first: int, last: int) -> Iterator[LedgerFault]:
+    """That events from one sequence number to another are gone; none where there are none."""
+    if first == last:
+        yield LedgerFault(workspace, first, "event_removed", f"Event {first} is gone.")
+    elif first < last:
+        message = f"Events {first} to {last} are gone."
+        yield LedgerFault(workspace, first, "event_removed", message)

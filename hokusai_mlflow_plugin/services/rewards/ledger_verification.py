@@ -5,7 +5,7 @@ Each subject has a module of checks beside this one; a code for each fault in ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
@@ -20,26 +20,36 @@ from hokusai_mlflow_plugin.db.rewards import (
 )
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
+from hokusai_mlflow_plugin.domain.signed_notes import PublicKey
 from hokusai_mlflow_plugin.services.rewards import decision_checks
+from hokusai_mlflow_plugin.services.rewards.checkpoint_checks import kept_faults
 from hokusai_mlflow_plugin.services.rewards.delivery_checks import delivery_faults
 from hokusai_mlflow_plugin.services.rewards.event_checks import event_faults
 from hokusai_mlflow_plugin.services.rewards.ledger import FIRST_HASH
-from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, LedgerFault
+from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, LedgerFault, gap_faults
 from hokusai_mlflow_plugin.services.rewards.payee_totals import Key, Total, add, differing
 from hokusai_mlflow_plugin.services.rewards.seal_checks import seal_faults, state_faults
 
 _BATCH = 1_000
 
 
-def find_faults(connection: Connection) -> Iterator[LedgerFault]:
+def find_faults(
+    connection: Connection, trusted: Collection[PublicKey] = ()
+) -> Iterator[LedgerFault]:
     """Every fault of every workspace's ledger, in the order of sequence; none for a clean one.
 
     Writers may go on meanwhile: what they commit is no fault. There is never more than one batch
     of rows in memory.
+
+    Args:
+        connection: A connection to the registry's database.
+        trusted: Of these keys one has to have signed the newest checkpoint of each ledger; where
+            there are none, the keys beside it are taken.
     """
     yield from state_faults(connection)
     for workspace in ledger_checks.workspaces(connection):
         yield from _chain_faults(connection, workspace)
+        yield from kept_faults(connection, workspace, trusted)
         for code, message in decision_checks.decision_faults(connection, workspace):
             yield LedgerFault(workspace, 0, code, message)
         yield from _settlement_faults(connection, workspace)
@@ -71,7 +81,7 @@ def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFaul
     for row, version, run_is_noted in _events(connection, workspace):
         if row["sequence"] > end:  # it may have been written just now
             end, end_hash = _end(connection, workspace)
-        yield from _gap_faults(workspace, sequence + 1, min(row["sequence"] - 1, end))
+        yield from gap_faults(workspace, sequence + 1, min(row["sequence"] - 1, end))
         yield from _link_faults(workspace, row, previous, end, sequence)
         found = [*event_faults(row, version), *delivery_faults(row)]
         for code, message in found:
@@ -83,7 +93,7 @@ def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFaul
         if is_clean and row["sequence"] <= totalled:
             add(sums, [row])
         sequence, previous = max(sequence, row["sequence"]), row["hash"]
-    yield from _gap_faults(workspace, sequence + 1, end)
+    yield from gap_faults(workspace, sequence + 1, end)
     if sequence == end and previous != end_hash:
         message = f"The ledger ends with hash {end_hash}, its last event has {previous}."
         yield LedgerFault(workspace, end, "end_differs", message)
@@ -137,14 +147,6 @@ def _events(
 def _backing_run(row: RowMapping) -> str | None:
     """The run that backs an event of release 0.1.0; what later ones rest on, decisions tell."""
     return paid_runs.backing_run(row["data"]) if row["decision_threshold_pp"] is None else None
-
-
-def _gap_faults(workspace: str, first: int, last: int) -> Iterator[LedgerFault]:
-    if first == last:
-        yield LedgerFault(workspace, first, "event_removed", f"Event {first} is gone.")
-    elif first < last:
-        message = f"Events {first} to {last} are gone."
-        yield LedgerFault(workspace, first, "event_removed", message)
 
 
 def _link_faults(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, Table
 from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.db.rewards import sealed_rows
 from hokusai_mlflow_plugin.db.schema.tables import (
+    checkpoints,
     corrections,
     deliveries,
     delivery_attempts,
@@ -27,6 +28,7 @@ from hokusai_mlflow_plugin.services.rewards.ledger_faults import Code, LedgerFau
 _SEALED: tuple[tuple[Code, Table, str], ...] = (
     ("delivery_edited", deliveries, "The delivery of event {sequence}"),
     ("attempt_edited", delivery_attempts, "Attempt {attempt} at event {sequence}"),
+    ("checkpoint_edited", checkpoints, "The checkpoint at event {sequence}"),
     ("paid_run_edited", paid_runs, "The note that a reward rests on run {run_id}"),
     ("payee_totals_edited", payee_totals, "What {address} earned under {token_id}"),
     ("correction_edited", corrections, "What was kept of correction {event_id}"),

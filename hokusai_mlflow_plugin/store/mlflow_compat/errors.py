@@ -20,10 +20,12 @@ from hokusai_mlflow_plugin.db.transient_errors import is_about_values, is_read_o
 from hokusai_mlflow_plugin.domain.errors import (
     ConcurrentWrite,
     CorrectionRefused,
+    DamagedLedger,
     DamagedSeries,
     EventNotFound,
     HokusaiError,
     ModelNotFound,
+    NoCheckpoint,
     ReviewerNotAllowed,
     SeriesNotFound,
     TagsLocked,
@@ -50,9 +52,13 @@ class RegistryConflict(MlflowException, ValueError):
 def translate(error: HokusaiError) -> MlflowException:
     """The same error as MLflow's clients and servers know it."""
     message = str(error)
-    if isinstance(error, (ModelNotFound, TokenNotFound, SeriesNotFound, EventNotFound)):
+    if isinstance(
+        error, (ModelNotFound, TokenNotFound, SeriesNotFound, EventNotFound, NoCheckpoint)
+    ):
         return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
-    if isinstance(error, (TagsLocked, CorrectionRefused, ConcurrentWrite, DamagedSeries)):
+    if isinstance(
+        error, (TagsLocked, CorrectionRefused, ConcurrentWrite, DamagedSeries, DamagedLedger)
+    ):
         return RegistryConflict(message)
     if isinstance(error, ReviewerNotAllowed):
         return MlflowException(message, error_code=PERMISSION_DENIED)

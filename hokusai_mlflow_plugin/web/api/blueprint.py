@@ -12,7 +12,7 @@ from hokusai_mlflow_plugin.domain.errors import HokusaiError
 from hokusai_mlflow_plugin.services.visibility import stored_name
 from hokusai_mlflow_plugin.web.access import visible_to_sender, withhold
 from hokusai_mlflow_plugin.web.api import errors
-from hokusai_mlflow_plugin.web.api.contract import OPENAPI_PATH, OPENAPI_RULE, openapi
+from hokusai_mlflow_plugin.web.api.contract import DOCUMENT_RULE, documents
 from hokusai_mlflow_plugin.web.api.parameters import Nothing
 from hokusai_mlflow_plugin.web.api.requests import parse
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
@@ -30,14 +30,15 @@ from hokusai_mlflow_plugin.web.server import (
 def create_blueprint(server: Server) -> Blueprint:
     """All routes under every prefix, each with its rule, and an answer for any other path."""
     blueprint = Blueprint(API_NAME, __name__)
-    description = json.dumps(openapi(server.prefixes))
+    texts = [(each, json.dumps(each.content(server.prefixes))) for each in documents()]
     # Numbered, because Flask wants another endpoint for each path.
     for number, prefix in enumerate(server.prefixes):
         for route in ROUTES:
             view = Ruled(route.path, route.rule, _view(route, server))
             _add(blueprint, route.method, prefix, f"{route.endpoint}_{number}", view)
-        view = Ruled(OPENAPI_PATH, OPENAPI_RULE, _openapi_view(description, server))
-        _add(blueprint, "GET", prefix, f"openapi_json_{number}", view)
+        for document, text in texts:
+            view = Ruled(document.path, DOCUMENT_RULE, _document_view(text, server))
+            _add(blueprint, "GET", prefix, f"{document.endpoint}_{number}", view)
         _add_unknown(blueprint, prefix, f"unknown_{number}")
     blueprint.register_error_handler(
         HokusaiError, lambda error: errors.response(server.translate(error), error)
@@ -75,10 +76,10 @@ def _view(route: Route, server: Server) -> View:
     return view
 
 
-def _openapi_view(description: str, server: Server) -> View:
+def _document_view(text: str, server: Server) -> View:
     def view() -> Response:
-        visible_to_sender(server.access, OPENAPI_RULE, parse(request, Nothing).model_dump())
-        return Response(description, mimetype="application/json")
+        visible_to_sender(server.access, DOCUMENT_RULE, parse(request, Nothing).model_dump())
+        return Response(text, mimetype="application/json")
 
     return view
 

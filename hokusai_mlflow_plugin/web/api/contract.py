@@ -5,7 +5,8 @@ Pydantic makes the schemas, from the same models that parse requests and that te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,16 +15,44 @@ from pydantic.json_schema import models_json_schema
 from hokusai_mlflow_plugin import __version__
 from hokusai_mlflow_plugin.web.access import Rule
 from hokusai_mlflow_plugin.web.api.answers.common import Error
+from hokusai_mlflow_plugin.web.api.event_schemas import event_schemas
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 from hokusai_mlflow_plugin.web.bodies import MAX_BODY_BYTES
 
 OPENAPI_PATH = "openapi.json"
-OPENAPI_RULE = Rule.LOGGED_IN
+SCHEMAS_PATH = "reward-events/schemas"
+DOCUMENT_RULE = Rule.LOGGED_IN
 
 _REF = "#/components/schemas/{model}"
 _JSON = "application/json"
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A route without parameters that answers everybody the same; no query is asked for it."""
+
+    path: str
+    summary: str
+    content: Callable[[Sequence[str]], Json]
+    """Made once, of the paths that the routes are served under."""
+
+    @property
+    def endpoint(self) -> str:
+        return self.path.replace("/", "_").replace("-", "_").replace(".", "_")
+
+
+def documents() -> tuple[Document, ...]:
+    """All of them."""
+    return (
+        Document(
+            SCHEMAS_PATH,
+            "The JSON Schema of each type of reward event, by type.",
+            lambda _prefixes: event_schemas(),
+        ),
+        Document(OPENAPI_PATH, "This description, as OpenAPI 3.1.", openapi),
+    )
 
 
 def openapi(prefixes: Sequence[str]) -> Json:
@@ -34,7 +63,7 @@ def openapi(prefixes: Sequence[str]) -> Json:
     """
     schemas = _schemas()
     paths: Json = {f"/{route.path}": _path(route) for route in ROUTES}
-    paths[f"/{OPENAPI_PATH}"] = {"get": _describe_itself()}
+    paths.update({f"/{each.path}": {"get": _describe(each)} for each in documents()})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -124,12 +153,12 @@ def _errors(
     return dict(sorted(found.items()))
 
 
-def _describe_itself() -> Json:
+def _describe(document: Document) -> Json:
     return {
-        "operationId": "openapi_json",
-        "summary": "This description, as OpenAPI 3.1.",
-        "description": f"Permission: {OPENAPI_RULE.value}",
-        "responses": {"200": _answer("The description.", {"type": "object"}), **_errors()},
+        "operationId": document.endpoint,
+        "summary": document.summary,
+        "description": f"Permission: {DOCUMENT_RULE.value}",
+        "responses": {"200": _answer("The document.", {"type": "object"}), **_errors()},
     }
 
 

@@ -177,6 +177,15 @@ ROUTES = (
     ),
     Route(
         "GET",
+        "reward-events/checkpoint",
+        parameters.Nothing,
+        rewards.NewestCheckpoint,
+        Rule.LOGGED_IN,
+        "The newest signed checkpoint of the workspace's reward ledger.",
+        "No checkpoint was made yet.",
+    ),
+    Route(
+        "GET",
         "policy/list",
         parameters.ListFindings,
         policy.Findings,

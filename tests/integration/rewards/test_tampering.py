@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import Column, Integer, Table
 from sqlalchemy.exc import IntegrityError
+from support.checkpoints import signed
 from support.damage import run_sql
 from support.receiver import SECRET, receiving
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
@@ -95,6 +96,7 @@ def registry(store_factory: Any, database_uri: str, monkeypatch: pytest.MonkeyPa
         assert dispatcher(store, receiver.url).deliver_due(1) == 1
         receiver.answers(500)
         assert dispatcher(store, receiver.url).deliver_due(1) == 1
+    signed(store)
     assert all_faults(store) == []
     assert [name for name, table in metadata.tables.items() if not read_table(store, table)] == []
     return store

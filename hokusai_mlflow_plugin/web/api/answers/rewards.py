@@ -17,6 +17,9 @@ from hokusai_mlflow_plugin.web.api.answers.common import (
     exact_fields,
 )
 
+Sequence = Annotated[int, Field(ge=1, description="1, 2, 3, … in each workspace.")]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256, in hex.")]
+
 
 @exact_fields
 class EventBaseline(TypedDict):
@@ -126,23 +129,53 @@ class RebaseData(TypedDict):
     reason: str
 
 
-@exact_fields
-class RewardEvent(TypedDict):
-    """A DeltaOne or a correction in the reward ledger; its type says what its data is."""
-
-    sequence: int
+class _Event(TypedDict):
+    sequence: Sequence
     id: str
-    type: Literal[
-        "hokusai.deltaone.achieved",
-        "hokusai.deltaone.revoked",
-        "hokusai.deltaone.payees_named",
-        "hokusai.series.rebased",
-    ]
     timestamp: Milliseconds
     token_id: str
-    data: EventData | RevocationData | PayeesData | RebaseData
-    hash: str
-    previous_hash: str
+    hash: Hash
+    previous_hash: Hash
+
+
+@exact_fields
+class AchievedEvent(_Event):
+    """A DeltaOne in the reward ledger."""
+
+    type: Literal["hokusai.deltaone.achieved"]
+    data: EventData
+
+
+@exact_fields
+class RevokedEvent(_Event):
+    """A DeltaOne that is taken back."""
+
+    type: Literal["hokusai.deltaone.revoked"]
+    data: RevocationData
+
+
+@exact_fields
+class PayeesEvent(_Event):
+    """The payees of a DeltaOne that had none."""
+
+    type: Literal["hokusai.deltaone.payees_named"]
+    data: PayeesData
+
+
+@exact_fields
+class RebasedEvent(_Event):
+    """A series that begins anew."""
+
+    type: Literal["hokusai.series.rebased"]
+    data: RebaseData
+
+
+EVENTS = (AchievedEvent, RevokedEvent, PayeesEvent, RebasedEvent)
+"""The shape of every type of event, each with its ``type`` as a literal."""
+RewardEvent = Annotated[
+    AchievedEvent | RevokedEvent | PayeesEvent | RebasedEvent, Field(discriminator="type")
+]
+"""A DeltaOne or a correction in the reward ledger; its type says what its data is."""
 
 
 @exact_fields
@@ -195,3 +228,25 @@ class RewardEvents(TypedDict):
             ),
         ]
     ]
+
+
+@exact_fields
+class Checkpoint(TypedDict):
+    """That the ledger ended so at a time, signed; the other fields repeat the note's lines."""
+
+    ledger_id: str
+    sequence: Sequence
+    hash: Hash
+    timestamp: Milliseconds
+    note: Annotated[str, Field(description="The signed note; docs/proof.md says how to check it.")]
+    public_keys: Annotated[
+        list[str],
+        Field(description="The keys that signed it. Compare them with those that you know."),
+    ]
+
+
+@exact_fields
+class NewestCheckpoint(TypedDict):
+    """The newest checkpoint."""
+
+    checkpoint: Checkpoint

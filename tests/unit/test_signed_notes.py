@@ -1,0 +1,171 @@
+"""Signed notes and the checkpoints in them (R21)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hokusai_mlflow_plugin.domain.checkpoints import Checkpoint, read_checkpoint
+from hokusai_mlflow_plugin.domain.errors import InvalidKey, InvalidNote
+from hokusai_mlflow_plugin.domain.signed_notes import (
+    SigningKey,
+    new_key,
+    open_note,
+    read_public_key,
+    read_signing_key,
+    sign,
+)
+
+# The published example of golang.org/x/mod/sumdb/note.
+GO_SIGNING = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+GO_PUBLIC = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+GO_TEXT = (
+    "If you think cryptography is the answer to your problem,\n"
+    "then you don't know what your problem is.\n"
+)
+GO_NOTE = (
+    f"{GO_TEXT}\n— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgK"
+    "vqfqdngotpRZb6KE6RyyBwJnAM=\n"
+)
+
+CHECKPOINT = Checkpoint("54fcf47f-f11c-4329-b75a-8826af30de28", 42, "ab" * 32, 1795718276937)
+KEY = SigningKey("registry.example", bytes(32))
+OTHER = SigningKey("registry.example", bytes(31) + b"\1")
+
+
+def test_notes_are_those_of_other_programs() -> None:
+    """Keys and signatures are those of Go's implementation, to the byte."""
+    key = read_signing_key(GO_SIGNING)
+    assert str(key.public) == GO_PUBLIC
+    assert key.secret_text == GO_SIGNING
+    assert sign(GO_TEXT, [key]) == GO_NOTE
+    assert open_note(GO_NOTE, [read_public_key(GO_PUBLIC)]) == (GO_TEXT, [key.public])
+
+
+def test_a_checkpoint_as_it_is_signed() -> None:
+    """Origin, size, hash in base64 and time, each on its line."""
+    assert CHECKPOINT.text() == (
+        "hokusai-ledger/54fcf47f-f11c-4329-b75a-8826af30de28\n"
+        "42\n"
+        "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=\n"
+        "timestamp 1795718276937\n"
+    )
+    assert read_checkpoint(CHECKPOINT.text()) == CHECKPOINT
+    assert read_checkpoint(CHECKPOINT.text() + "of a later release\n") == CHECKPOINT
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace("hokusai-ledger/", "go.sum database/"),
+        lambda text: text.replace("\n42\n", "\n042\n"),
+        lambda text: text.replace("\n42\n", "\n0\n"),
+        lambda text: text.replace("\n42\n", "\n٤٢\n"),
+        lambda text: text.replace("6s=", "6sqq"),
+        lambda text: text.replace("6s=", "6t="),
+        lambda text: text.replace("timestamp ", "timestamp 0"),
+        lambda text: text.replace("timestamp ", "time "),
+        lambda text: text + "\n",
+        lambda text: text.rstrip("\n"),
+        lambda _text: "",
+    ],
+)
+def test_another_text_is_no_checkpoint(edit) -> None:
+    """What has another form is refused, and not guessed at."""
+    with pytest.raises(InvalidNote):
+        read_checkpoint(edit(CHECKPOINT.text()))
+
+
+@given(st.data())
+def test_an_edited_note_is_refused(data) -> None:
+    """Whichever character of a note is another one, it is not taken for what was signed."""
+    note = sign(CHECKPOINT.text(), [KEY])
+    place = data.draw(st.integers(0, len(note) - 1))
+    character = data.draw(st.characters(codec="utf-8").filter(lambda c: c != note[place]))
+    edited = note[:place] + character + note[place + 1 :]
+    try:
+        _text, signers = open_note(edited, [KEY.public])
+    except InvalidNote:
+        return
+    assert signers == []  # the signature names another key now
+
+
+def test_two_keys_sign_during_a_rotation() -> None:
+    """Who knows either one verifies the note; the same name does not make the same key."""
+    note = sign(CHECKPOINT.text(), [KEY, OTHER])
+    for key in (KEY, OTHER):
+        assert open_note(note, [key.public]) == (CHECKPOINT.text(), [key.public])
+    assert open_note(note, [OTHER.public, KEY.public])[1] == [KEY.public, OTHER.public]
+    assert open_note(note, [new_key("registry.example").public])[1] == []
+    broken = note.replace("\n42\n", "\n43\n")
+    with pytest.raises(InvalidNote, match="was edited"):
+        open_note(broken, [OTHER.public])
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "",
+        "\n\n",
+        CHECKPOINT.text(),
+        CHECKPOINT.text() + "\n",
+        sign(CHECKPOINT.text(), [KEY]).rstrip("\n"),
+        sign(CHECKPOINT.text(), [KEY]).replace("— ", "- "),
+        sign(CHECKPOINT.text(), [KEY]).replace("\n", "\r\n"),
+        sign(CHECKPOINT.text(), [KEY]) + "— registry.example AAAA\n",
+        GO_NOTE.replace("AM=", "AN="),
+        sign(CHECKPOINT.text(), [KEY]) + "— registry.example ****\n",
+    ],
+)
+def test_what_is_no_note(note) -> None:
+    """A text without signatures, with other line ends, or with lines that are no signatures."""
+    with pytest.raises(InvalidNote):
+        open_note(note, [KEY.public])
+
+
+def test_keys_survive_being_written() -> None:
+    """A new key is another one each time, and is read back from its text."""
+    first, second = new_key("registry.example"), new_key("registry.example")
+    assert first != second
+    for key in (first, second):
+        assert read_signing_key(key.secret_text) == key
+        assert read_public_key(str(key.public)) == key.public
+        assert key.secret_text not in repr(key)
+        assert repr(key.seed) not in repr(key)
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a+b", "ä", "a\n", "x" * 101])
+def test_names_that_no_key_has(name) -> None:
+    """A name stands between blanks and plus signs, so that it has none itself."""
+    with pytest.raises(InvalidKey):
+        new_key(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "registry.example",
+        GO_SIGNING,
+        GO_PUBLIC.replace("c74f20a3", "c74f20a4"),
+        GO_PUBLIC.replace("Peter", "Paul"),
+        GO_PUBLIC[:-4],
+        GO_PUBLIC.replace("+AR", "+BR"),
+        GO_PUBLIC + "\n",
+    ],
+)
+def test_what_is_no_public_key(text) -> None:
+    """A key that was mistyped or cut does not fit the id in it."""
+    with pytest.raises(InvalidKey):
+        read_public_key(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", GO_PUBLIC, GO_SIGNING.replace("c74f20a3", "c74f20a4"), GO_SIGNING[:-4]]
+)
+def test_what_is_no_signing_key(text) -> None:
+    """It is refused, and the message does not repeat it."""
+    with pytest.raises(InvalidKey) as refusal:
+        read_signing_key(text)
+    assert "AYEKFALV" not in str(refusal.value)
