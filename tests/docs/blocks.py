@@ -36,6 +36,9 @@ for line in sys.stdin:
 _VOLATILE = (
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "HASH"),
+    (re.compile(r"[A-Za-z0-9+/]{91}="), "SIGNATURE"),
+    (re.compile(r"(?<=\\n)[A-Za-z0-9+/]{43}="), "BASE64"),
+    (re.compile(r"^[A-Za-z0-9+/]{43}=", re.MULTILINE), "BASE64"),
     (re.compile(r"\b(m-)?[0-9a-f]{32}\b"), "ID"),
     (re.compile(r"\b1[0-9]{12}\b"), "TIME"),
     (re.compile(r"\b20\d\d-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?( ?UTC|Z)?"), "TIME"),

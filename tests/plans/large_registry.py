@@ -32,6 +32,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     same_version,
 )
 from hokusai_mlflow_plugin.db.schema.tables import (
+    checkpoints,
     decisions,
     deliveries,
     payee_totals,
@@ -155,7 +156,7 @@ def _fill_decisions(connection: Connection) -> None:
 
 
 def _fill_rewards(connection: Connection) -> None:
-    """One event for each achieved decision; all but the last few are delivered."""
+    """One event for each achieved decision, each signed; all but the last few are delivered."""
     own = token_index.c
     sequence = func.row_number().over(order_by=own.name)
     digest = own.name
@@ -188,6 +189,15 @@ def _fill_rewards(connection: Connection) -> None:
         "replayed_after": literal(0),
     }
     _insert(connection, deliveries, list(delivery), select(*delivery.values()))
+    note = f"hokusai-ledger/{36 * '0'}\n1\n{43 * 'A'}=\ntimestamp 1\n\nsignatures\n"
+    checkpoint = {
+        "workspace": reward_events.c.workspace,
+        "sequence": reward_events.c.sequence,
+        "checkpoint_time": reward_events.c.event_time,
+        "note": literal(note),
+        "public_keys": literal("key"),
+    }
+    _insert(connection, checkpoints, list(checkpoint), select(*checkpoint.values()))
     total = {
         "workspace": own.workspace,
         "token_id": own.token_id,

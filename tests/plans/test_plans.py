@@ -65,6 +65,7 @@ ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     ),
     "deltaone/detect": ({"name": COMPLETE}, {"name": COMPLETE, "version": 2}),
     "reward-events/list": ({}, {"after": 50}, {"token_id": COMPLETE_TOKEN}),
+    "reward-events/checkpoint": ({},),
     "policy/list": ({},),
 }
 """The parameters with which each route is asked; where there is a second page, for that too."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from security.servers import Auth, Server
+from sqlalchemy import create_engine
+from support.checkpoints import sign_ledger
 
 TOKEN = "IMG-001"
 OTHER_TOKEN = "SEC-007"
@@ -11,7 +13,10 @@ CONTRIBUTOR = "0x742d35cc6634c0532925a3b844bc9e7595f5b4e1"
 
 
 def seed(server: Server, auth: Auth | None = None) -> None:
-    """Register the versions, in an order in which the second model improves on the first."""
+    """Register the versions, in an order in which the second model improves on the first.
+
+    Then the ledger is signed.
+    """
     for name in (FIRST, SECOND, SECRET):
         _post(server, "registered-models/create", {"name": name}, auth)
     register(server, FIRST, TOKEN, "0.80", auth)
@@ -20,6 +25,9 @@ def seed(server: Server, auth: Auth | None = None) -> None:
     register(server, SECOND, TOKEN, "0.83", auth)
     register(server, SECRET, OTHER_TOKEN, "0.50", auth)
     register(server, SECRET, OTHER_TOKEN, "0.60", auth, contributor_address=CONTRIBUTOR)
+    engine = create_engine(server.database_uri)
+    sign_ledger(engine)
+    engine.dispose()
 
 
 def register(

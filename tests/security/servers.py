@@ -26,6 +26,7 @@ class Server:
 
     url: str
     log: Path
+    database_uri: str
 
     def ask(self, path: str, auth: Auth | None = None, **parameters: Any) -> requests.Response:
         """One of our GET routes."""
@@ -76,7 +77,7 @@ def serve(
         environ=environ,
         health=health,
     ) as running:
-        yield Server(running.uri, running.log)
+        yield Server(running.uri, running.log, database_uri)
 
 
 def error_of(body: bytes) -> dict[str, Any]:

@@ -51,6 +51,7 @@ QUERIES_TO_ASK: dict[str, list[dict[str, Any]]] = {
     "tokens/get": [{"token_id": TOKEN}],
     "deltaone/detect": [{"name": SECOND}, {"name": SECOND, "version": 1}],
     "reward-events/list": [{}, {"after": 1, "token_id": TOKEN}],
+    "reward-events/checkpoint": [{}],
     "policy/list": [{}],
 }
 

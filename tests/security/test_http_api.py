@@ -11,7 +11,7 @@ from security.seeds import seed
 from security.servers import AJAX_PREFIX, PREFIX, serve
 from support.databases import AllDatabases
 
-from hokusai_mlflow_plugin.web.api.contract import OPENAPI_PATH, openapi
+from hokusai_mlflow_plugin.web.api.contract import documents, openapi
 from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_each_route_has_its_section() -> None:
     """The sections with a method are the routes, in the order of the table."""
     documented = [title for title in SECTIONS if title.startswith(("GET ", "POST "))]
     routes = [f"{route.method} {route.path}" for route in ROUTES]
-    assert documented == [*routes, f"GET {OPENAPI_PATH}"]
+    assert documented == [*routes, *(f"GET {each.path}" for each in documents())]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
@@ -57,7 +57,7 @@ def test_examples_give_what_the_page_shows(all_databases: AllDatabases, tmp_path
             printed = {example: reader.run(example) for example in asked}
         finally:
             reader.close()
-    assert len(printed) == len(ROUTES) + 2
+    assert len(printed) == len(ROUTES) + len(documents()) + 1
     for example, output in printed.items():
         assert comparable(output) == comparable(example.output), f"line {example.line}"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from sqlalchemy import Engine
+
 from hokusai_mlflow_plugin.domain.checkpoints import Checkpoint
 from hokusai_mlflow_plugin.domain.signed_notes import SigningKey
 from hokusai_mlflow_plugin.services.rewards.checkpoints import (
@@ -24,7 +26,17 @@ def signed(
     kept: Checkpoint | None = None,
 ) -> SignedCheckpoint:
     """The checkpoint of a ledger that has events, made now unless it was made before."""
+    return sign_ledger(store.engine, *keys, workspace=workspace, kept=kept)
+
+
+def sign_ledger(
+    engine: Engine,
+    *keys: SigningKey,
+    workspace: str = "default",
+    kept: Checkpoint | None = None,
+) -> SignedCheckpoint:
+    """As :func:`signed`, on an engine."""
     now_ms = time.time_ns() // 1_000_000
-    found = checkpoint_ledger(store.engine, workspace, keys or [KEY], now_ms, kept)
+    found = checkpoint_ledger(engine, workspace, keys or [KEY], now_ms, kept)
     assert found is not None
     return found
