@@ -19,7 +19,7 @@ RUN python -m venv /opt/pip \
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/hokusai hokusai \
-    && install -d -o hokusai -g hokusai /var/lib/hokusai/artifacts
+    && install -d -o hokusai -g hokusai /var/lib/hokusai/artifacts /var/lib/hokusai/checkpoints
 COPY --from=build /opt/hokusai /opt/hokusai
 ENV PATH=/opt/hokusai/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -107,7 +107,9 @@ def checkpoint(
         signer = _Signer(engine, settings.checkpoint_keys, trusted, directory)
         if interval is not None:
             repeat(signer.log_new, interval)
-        _show(list(signer.signed()), as_json)
+        found = list(signer.signed())
+        if found or not signer.refused:
+            _show(found, as_json)
         signer.end()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from hokusai_mlflow_plugin.services.rewards import ledger_verification, verifica
 from hokusai_mlflow_plugin.services.rewards.checkpoint_checks import given_faults, opened
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import LedgerFault
 from hokusai_mlflow_plugin.services.rewards.ledger_files import FileCheck, export_lines
+from hokusai_mlflow_plugin.services.rewards.verification_record import LastEvents
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 
 _COLUMNS = ("workspace", "sequence", "code", "message")
@@ -146,9 +147,7 @@ def export(database_uri: str | None, path: Path, workspace: str) -> None:
     click.echo(f"{counted(count, 'event')} written to {path}.")
 
 
-def _keep(
-    engine: Engine, began_ms: int, last: Mapping[str, int], faults: Sequence[LedgerFault]
-) -> None:
+def _keep(engine: Engine, began_ms: int, last: LastEvents, faults: Sequence[LedgerFault]) -> None:
     """Keep what was found for the page of the ledger; a database may be a copy that is only read."""
     try:
         with engine.begin() as connection:

@@ -6,7 +6,6 @@ import logging
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
@@ -16,9 +15,8 @@ from support.damage import run_sql
 from support.receiver import SECRET, receiving
 from support.registry import VALUE, create_version, token_tags
 
+from hokusai_mlflow_plugin.cli import delivery, repeating
 from hokusai_mlflow_plugin.services.rewards.posting import Answer, Poster
-
-rewards = import_module("hokusai_mlflow_plugin.cli.rewards")  # the package has the command's name
 
 AWAY = "ALTER TABLE hokusai_reward_deliveries RENAME TO hokusai_away"
 BACK = "ALTER TABLE hokusai_away RENAME TO hokusai_reward_deliveries"
@@ -67,7 +65,8 @@ def waits(monkeypatch):
         made.seconds.append(seconds)
         made.then.get(len(made.seconds), lambda: None)()
 
-    monkeypatch.setattr(rewards, "time", SimpleNamespace(sleep=sleep, time_ns=time.time_ns))
+    for module in (delivery, repeating):
+        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=sleep, time_ns=time.time_ns))
     return made
 
 

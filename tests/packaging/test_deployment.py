@@ -98,9 +98,17 @@ def test_settings_are_all_read_in_one_place() -> None:
 
 @pytest.mark.parametrize("name", sorted(_PARSERS))
 def test_setting_reaches_who_reads_it(services: dict[str, Any], name: str) -> None:
-    """Rewards are the dispatcher's, the rest is the server's; the migration indexes by it too."""
-    for_rewards = name.startswith("HOKUSAI_REWARD_")
-    readers = {"dispatcher"} if for_rewards else {"server", "migration"}
+    """Rewards are the dispatcher's, the signing key is the checkpointer's, the rest the server's.
+
+    The migration indexes by it, too.
+    """
+    readers = {"server", "migration"}
+    if name.startswith("HOKUSAI_REWARD_"):
+        readers = {"dispatcher"}
+    elif name == "HOKUSAI_CHECKPOINT_KEYS":
+        readers = {"checkpointer"}
+    elif name == "HOKUSAI_CHECKPOINT_PUBLIC_KEYS":
+        readers |= {"checkpointer"}
     passed = {service for service in services if name in _environment(services[service])}
     assert passed == readers
 
