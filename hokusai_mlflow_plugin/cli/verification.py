@@ -148,7 +148,7 @@ def export(database_uri: str | None, path: Path, workspace: str) -> None:
 
 
 def _keep(engine: Engine, began_ms: int, last: LastEvents, faults: Sequence[LedgerFault]) -> None:
-    """Keep what was found for the page of the ledger; a database may be a copy that is only read."""
+    """Keep what was found, for the page of the ledger; a copy may be read-only."""
     try:
         with engine.begin() as connection:
             verification_record.keep(connection, began_ms, last, faults)

@@ -49,16 +49,16 @@ class RegistryConflict(MlflowException, ValueError):
         super().__init__(message, error_code=RESOURCE_CONFLICT)  # type: ignore[call-arg]
 
 
+_NOT_FOUND = (EventNotFound, ModelNotFound, NoCheckpoint, SeriesNotFound, TokenNotFound)
+_CONFLICTS = (ConcurrentWrite, CorrectionRefused, DamagedLedger, DamagedSeries, TagsLocked)
+
+
 def translate(error: HokusaiError) -> MlflowException:
     """The same error as MLflow's clients and servers know it."""
     message = str(error)
-    if isinstance(
-        error, (ModelNotFound, TokenNotFound, SeriesNotFound, EventNotFound, NoCheckpoint)
-    ):
+    if isinstance(error, _NOT_FOUND):
         return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
-    if isinstance(
-        error, (TagsLocked, CorrectionRefused, ConcurrentWrite, DamagedSeries, DamagedLedger)
-    ):
+    if isinstance(error, _CONFLICTS):
         return RegistryConflict(message)
     if isinstance(error, ReviewerNotAllowed):
         return MlflowException(message, error_code=PERMISSION_DENIED)

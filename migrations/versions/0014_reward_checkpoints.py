@@ -1,7 +1,7 @@
 """The checkpoints of reward ledgers.
 
-Revision ID: 0012
-Revises: 0011
+Revision ID: 0014
+Revises: 0013
 Create Date: 2026-11-27
 """
 
@@ -13,8 +13,8 @@ from alembic import op
 from hokusai_mlflow_plugin.db.schema import migration_steps
 from hokusai_mlflow_plugin.db.schema.types import as_in_mlflow, exact_string, long_text
 
-revision = "0012"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
