@@ -33,9 +33,9 @@ def newest_events(
 ) -> Json:
     """A page of the ledger, newest first.
 
-    Shape: ``reward_events`` as ``reward-events/list`` has them, each with ``delivery``;
-    ``next_before`` where there are more; ``verification``: what the last one found, or None, for
-    who may see all of it.
+    Shape: ``reward_events`` as ``reward-events/list`` has them, each with its ``state`` and
+    ``delivery``; ``next_before`` where there are more; ``verification``: what the last one found,
+    or None, for who may see all of it.
 
     Args:
         connection: A connection to the registry's database.
@@ -57,9 +57,14 @@ def newest_events(
     page = found[:EVENTS_PER_PAGE]
     rows = ledger_rows.read_events_at(connection, workspace, page)
     deliveries = delivery_queue.read_deliveries(connection, workspace, page) if page else {}
+    states = dict(ledger_rows.read_states(connection, workspace, page))
     answer: Json = {
         "reward_events": [
-            {**event_of(row), "delivery": _delivery(deliveries.get(row["sequence"]))}
+            {
+                **event_of(row),
+                "delivery": _delivery(deliveries.get(row["sequence"])),
+                "state": states[row["event_id"]],
+            }
             for row in reversed(rows)
         ],
         "verification": verifications.read(connection, workspace) if visible.all else None,
@@ -98,11 +103,13 @@ def one_event(
         for each in ledger_rows.read_events_at(connection, workspace, wanted)
     }
     deliveries = delivery_queue.read_deliveries(connection, workspace, [sequence])
+    states = dict(ledger_rows.read_states(connection, workspace, [sequence]))
     attempts = delivery_queue.read_attempts(connection, workspace, sequence, ATTEMPTS)
     return {
         "event": event_of(row),
         "previous": by_sequence.get(sequence - 1),
         "next": by_sequence.get(sequence + 1),
+        "state": states[row["event_id"]],
         "delivery": _delivery(deliveries.get(sequence)),
         "attempts": [
             {key: each[key] for key in ("attempt", "attempt_time", "http_status", "error")}

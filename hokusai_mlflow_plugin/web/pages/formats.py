@@ -18,6 +18,7 @@ _OUTCOMES = {
     "regressed": "Regressed",
     "direction_unknown": "Direction unknown",
     "copy": "Copy",
+    "revoked": "Revoked",
     None: "Undecided",
 }
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.bulk import seed_versions
 from support.registry import METRIC, VALUE, create_model, create_version, token_tags
+from support.rewards import name_payees, revoke
 from support.statements import statements
 
-from hokusai_mlflow_plugin.domain.errors import EventNotFound
+from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome
+from hokusai_mlflow_plugin.domain.explanations import MEANING
 from hokusai_mlflow_plugin.services.queries.ledger_pages import newest_events, one_event
 from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 from hokusai_mlflow_plugin.services.queries.model_histories import (
@@ -21,7 +25,7 @@ from hokusai_mlflow_plugin.services.queries.token_histories import (
 )
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
 from hokusai_mlflow_plugin.services.visibility import Visible
-from hokusai_mlflow_plugin.web.pages import views
+from hokusai_mlflow_plugin.web.pages import formats, views
 from hokusai_mlflow_plugin.web.pages.assets import all_assets
 from hokusai_mlflow_plugin.web.pages.links import Links
 from hokusai_mlflow_plugin.web.pages.pages import PAGES
@@ -126,7 +130,7 @@ def test_ledger_page_is_newest_first(store):
     feed = store.ask(list_events, max_results=1000)["reward_events"]
     shown = [*first["reward_events"], *rest["reward_events"]][::-1]
     for event in shown:
-        del event["delivery"]
+        del event["delivery"], event["state"]
     assert shown == feed
 
 
@@ -141,7 +145,7 @@ def test_event_page_hides_what_may_not_be_read(store):
     visible = Visible(lambda name: name == "two")
     assert store.ask(one_event, second["id"], visible=visible)["previous"] is None
     for missing in (first["id"], "no-such-id"):
-        with pytest.raises(Exception, match=str(EventNotFound(missing))):
+        with pytest.raises(Exception, match="No reward event has the id"):
             store.ask(one_event, missing, visible=visible)
 
 
@@ -180,3 +184,33 @@ def test_hidden_values_are_not_drawn(store):
     answer = store.ask(token_with_history, "IMG-001", visible=Visible(lambda name: name == "one"))
     (drawn,) = views.series_charts(answer["versions"], "order", LINKS, named=True)
     assert [mark.point.value for mark in drawn.chart.marks] == ["0.5"]
+
+
+def test_corrections_are_pages_like_any_event(store):
+    """Corrections and what they are about have their words on every page."""
+    tags = token_tags(contributor="nobody who can be paid")
+    create_version(store, tags={**tags, VALUE: "0.5"})
+    for value in ("0.6", "0.7"):
+        create_version(store, tags={**tags, VALUE: value})
+    first, second = store.ask(list_events)["reward_events"]
+    payees = [{"address": "0x" + "a1" * 20, "weight": 10000}]
+    name_payees(store, first["id"], json.dumps(payees))
+    revoke(store, second["id"])
+    found = store.ask(newest_events)
+    html = document("ledger", found)
+    assert "Names the payees of" in html
+    assert {event["state"] for event in found["reward_events"]} >= {"recorded", "revoked"}
+    for event in found["reward_events"]:
+        page = document("event", store.ask(one_event, event["id"]))
+        assert ("Who was to be paid" in page) == event["type"].endswith("revoked")
+    assert "Revoked" in document("version", store.ask(version_with_history, "model", 3))
+    assert "Revoked" in document("model", store.ask(model_with_history, "model"), name="model")
+    assert "Revoked" in document("token", store.ask(token_with_history, "IMG-001"))
+
+
+def test_every_outcome_has_its_words():
+    """No decision is without a word, a meaning and a word for its evidence."""
+    for each in Outcome:
+        assert formats.outcome(each.value)
+        assert MEANING[each.value]
+    assert {formats.evidence(each.value) for each in Evidence}
