@@ -23,7 +23,7 @@ from sqlalchemy import text
 from support import prepared
 from support.receiver import OTHER_SECRET, SECRET
 from support.registry import VALUE, create_version, token_tags
-from support.rewards import events
+from support.rewards import events, name_payees, revoke
 from support.servers import mlflow_server
 
 from hokusai_mlflow_plugin.db.rewards import replays
@@ -94,8 +94,33 @@ def replay_all(store: Any) -> None:
 
 
 def test_the_receiver_is_as_short_as_it_is_said():
-    """A receiver that verifies and leaves out repeats takes about twenty lines."""
-    assert len([line for line in RECEIVER.splitlines() if line.strip()]) <= 22
+    """A receiver that verifies, drops repeats and nets corrections takes about thirty lines."""
+    assert len([line for line in RECEIVER.splitlines() if line.strip()]) <= 32
+
+
+@on_sqlite
+def test_the_receiver_nets_corrections(ledger, tmp_path):
+    """What it says is owed is what stands, to the payees of now, whatever arrives first."""
+    first, second, third = events(ledger)
+    with receiving(tmp_path) as url:
+        assert dispatcher(ledger, url).deliver_due() == 3
+        assert [points for points, _payees in owed(tmp_path)] == ["2", "2", "2"]
+        revoke(ledger, third["id"])
+        address = "0x" + 40 * "a"
+        name_payees(ledger, second["id"], f'[{{"address": "{address}", "weight": 10000}}]')
+        assert dispatcher(ledger, url).deliver_due() == 2
+        assert received(tmp_path) == events(ledger)
+        payees = [[each["contributor"] for each in payees] for _points, payees in owed(tmp_path)]
+        assert payees == [["José 🎉"], [address]]
+    assert first["id"] not in (second["id"], third["id"])
+
+
+def owed(folder: Path) -> list[tuple[str, Any]]:
+    """Points and payees of what the page's receiver says is owed, in the order of the events."""
+    order = "(SELECT json_extract(event, '$.sequence') FROM events WHERE events.id = owed.id)"
+    with sqlite3.connect(folder / "rewards.db") as connection:
+        found = connection.execute(f"SELECT points, payees FROM owed ORDER BY {order}")
+        return [(points, json.loads(payees)) for points, payees in found]
 
 
 @on_sqlite

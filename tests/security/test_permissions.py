@@ -44,8 +44,24 @@ def _matrix() -> dict[tuple[str, str], dict[str, str]]:
     return found
 
 
+NO_EVENT = {"id": "not-the-id-of-an-event"}
+BODIES: dict[str, dict[str, Any]] = {
+    "tags/validate": {"tags": [{"key": "hokusai_token_id", "value": TOKEN}]},
+    "reward-events/revoke": {**NO_EVENT, "reason": "a typo"},
+    "reward-events/name-payees": {
+        **NO_EVENT,
+        "contributors": [{"address": CONTRIBUTOR, "weight": 10_000}],
+        "reason": "a typo",
+    },
+    "series/rebase": {"token_id": TOKEN, "benchmark_metric": "recall", "reason": "a typo"},
+    "reward-events/approve": NO_EVENT,
+    "reward-events/reject": {**NO_EVENT, "reason": "a typo"},
+    "reward-events/settle": {**NO_EVENT, "status": "paid", "reference": "0x1"},
+}
+
+
 def _request(server: Server, method: str, target: str, auth: Auth | None) -> requests.Response:
-    body = {"tags": [{"key": "hokusai_token_id", "value": TOKEN}]} if method == "POST" else None
+    body = BODIES[target] if method == "POST" else None
     url = server.url + PREFIX + target
     return requests.request(method, url, json=body, auth=auth, timeout=60)
 
