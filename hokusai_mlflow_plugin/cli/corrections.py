@@ -84,8 +84,8 @@ def payees(
 
     \b
     Example:
-      hokusai-mlflow rewards payees 5f0c… sqlite:///hokusai.db --reason "tag forgotten" \\
-        --contributors '[{"address": "0x742d…", "weight": 10000}]'
+      hokusai-mlflow rewards payees 5f0c… sqlite:///hokusai.db --reason "forgotten" \\
+      --contributors '[{"address": "0x742d35cc6634c0532925a3b844bc9e7595f5b4e1", "weight": 10000}]'
     """
     event = in_transaction(
         database_uri,

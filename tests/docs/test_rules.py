@@ -130,7 +130,8 @@ def is_default(name: str, shown: str) -> bool:
     if name in CLIENT_DEFAULTS:
         return bool(default == shown)
     if shown == "none":
-        return default in (None, ()) or name == "HOKUSAI_METRICS_FILE"
+        has_none = default in (None, (), frozenset()) or getattr(default, "value", "") == "none"
+        return has_none or name == "HOKUSAI_METRICS_FILE"
     return bool(_PARSERS[name][1](name, shown) == default)
 
 

@@ -69,7 +69,7 @@ def openapi(prefixes: Sequence[str]) -> Json:
         "info": {
             "title": "Hokusai model registry",
             "version": __version__,
-            "description": "Queries about tokens, lineage and rewards, beside MLflow's own API, and "
+            "description": "Queries about tokens, lineage and rewards, beside MLflow's own API; "
             "corrections, reviews and settlements of rewards.",
         },
         "servers": [{"url": prefix.rstrip("/")} for prefix in prefixes],
