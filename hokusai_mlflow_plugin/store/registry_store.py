@@ -209,7 +209,7 @@ def database_uri(uri: str) -> str:
 
 
 def build_store(store_uri: str, tracking_uri: str | None = None) -> TokenAwareRegistry:
-    """Build the store for a ``hokusai+…`` URI; the entry point ``mlflow.model_registry_store``.
+    """Build the store for a ``hokusai+…`` URI of a database.
 
     MLflow chooses the workspace-aware class and the read replica for its own stores only
     (``ModelRegistryStoreRegistryWrapper``, MLflow 3.17), so it is done here as it does there.

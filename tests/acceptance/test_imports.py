@@ -42,3 +42,12 @@ def test_rules_alone() -> None:
 
     assert packages(loaded) - {"hokusai_mlflow_plugin"} <= sys.stdlib_module_names
     assert not packages(loaded) & HEAVY
+
+
+def test_opening_any_registry() -> None:
+    """MLflow loads all stores of this project's before it opens one: those of databases do not
+    bring theirs along, which a client may not even have."""
+    opening = "from mlflow.tracking._model_registry import utils; utils._get_store_registry()"
+    added = loaded_by(opening) - loaded_by("import mlflow")
+    assert "hokusai_mlflow_plugin.store.registry_store" not in added
+    assert "hokusai.reach.store" in added

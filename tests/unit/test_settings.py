@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.settings import Policy, read_settings
+from hokusai_mlflow_plugin.settings import Policy, Settings, read_settings
 
 
 def test_defaults():
@@ -156,3 +156,8 @@ def test_bad_count(text):
     """A count is a whole number that a column can hold."""
     with pytest.raises(SettingsError, match="whole number"):
         read_settings({"HOKUSAI_REWARD_MAX_ATTEMPTS": text})
+
+
+def test_variables_of_the_client_are_passed_over():
+    """A machine that serves may register, too."""
+    assert read_settings({"HOKUSAI_COPY": "always", "HOKUSAI_COPY_EXPERIMENT": "x"}) == Settings()
