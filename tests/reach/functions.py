@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
+from support import prepared
 from support.iris import IrisRun, train_iris_model
 
 from hokusai.core import ModelRegistry
@@ -125,10 +125,10 @@ def is_loaded(name: str, made: Made, folder: Path) -> bool:
         mlflow.sklearn.load_model(f"models:/{name}@champion"),
         mlflow.pyfunc.load_model(f"models:/{name}/1"),
     ]
-    command = [sys.executable, "-m", "mlflow", "artifacts", "download"]
+    command = ["-m", "mlflow", "artifacts", "download"]
     downloaded = folder / name
     command += ["--artifact-uri", f"models:/{name}/1", "--dst-path", str(downloaded)]
-    subprocess.run(command, check=True, capture_output=True)
+    prepared.run(command, env=dict(os.environ), check=True)
     models.append(mlflow.sklearn.load_model(str(downloaded)))
     return all(np.array_equal(each.predict(made.run.sample), made.run.predicted) for each in models)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from security.accounts import ADMIN, auth_environ
 from support.servers import Server, mlflow_server
 
 Patch = pytest.MonkeyPatch
@@ -46,11 +47,10 @@ def stock_unproxied(folder: Path, _registry: Server, patch: Patch) -> Iterator[N
 
 @contextmanager
 def stock_with_accounts(folder: Path, _registry: Server, patch: Patch) -> Iterator[None]:
-    environ = {"MLFLOW_FLASK_SERVER_SECRET_KEY": "only for tests"}
-    with mlflow_server(folder, app_name="basic-auth", environ=environ) as server:
+    with mlflow_server(folder, app_name="basic-auth", environ=auth_environ(folder)) as server:
         patch.setenv("MLFLOW_TRACKING_URI", server.uri)
-        patch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
-        patch.setenv("MLFLOW_TRACKING_PASSWORD", "password1234")
+        patch.setenv("MLFLOW_TRACKING_USERNAME", ADMIN[0])
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", ADMIN[1])
         yield
 
 

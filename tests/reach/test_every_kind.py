@@ -45,6 +45,7 @@ def write_column(kind: str, found: dict[str, str]) -> None:
     PAGE.write_text(_TABLE.sub(lambda _old: text, page), encoding="utf-8")
 
 
+@pytest.mark.timeout(900)  # nine models are logged, registered and loaded again
 @pytest.mark.parametrize("kind", KINDS)
 def test_functions(
     registry_server: Server,
