@@ -135,7 +135,9 @@ def is_loaded(name: str, made: Made, folder: Path) -> bool:
 
 def outcome(version: ModelVersion, registry: ModelRegistry) -> str:
     """What became of a registration, in a cell's words."""
-    if "hokusai_origin_tracking_uri" not in version.tags:
+    if version.source.startswith("models:/") and "/" in version.source.removeprefix("models:/"):
+        way = "inside the registry"
+    elif "hokusai_origin_tracking_uri" not in version.tags:
         way = "as ever"
     else:
         way = "referred to" if version.source.startswith("s3:") else "copied"
