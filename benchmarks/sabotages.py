@@ -55,6 +55,12 @@ SABOTAGES: dict[str, Sabotage] = {
                 "str(uuid.uuid5(uuid.UUID(tail.ledger_id), rfc8785.dumps(step).decode()))",
                 "str(uuid.uuid4())",
             ),
+            # And verification names an id that does not follow from its step.
+            (
+                "services/rewards/event_checks.py",
+                '    return bool(row["event_id"] == str(own))\n',
+                "    return True\n",
+            ),
             # Its lock alone would keep the second writer waiting until the first is done.
             (
                 "db/deltaone/series_heads.py",
@@ -89,17 +95,6 @@ SABOTAGES: dict[str, Sabotage] = {
                 "        if not insert_if_absent(connection, paid_runs, sealed(paid_runs, row)):\n",
                 "        insert_if_absent(connection, paid_runs, sealed(paid_runs, row))\n"
                 "        if False:\n",
-            ),
-        )
-    ),
-    # The events' numbers are then given out twice: their key refuses one of two, and what is begun
-    # again too often fails.
-    "no-ledger-lock": Sabotage(
-        (
-            (
-                "db/rewards/ledger_rows.py",
-                "    tail = read_tail(connection, workspace, lock=True)\n    if tail is None:\n",
-                "    tail = read_tail(connection, workspace)\n    if tail is None:\n",
             ),
         )
     ),
@@ -182,7 +177,7 @@ SABOTAGES |= {
                 "    return found\n",
             ),
         ),
-        "tests/security/test_runs.py",
+        f"{_DELTAONE}/test_evidence.py::test_a_run_that_the_sender_may_not_read",
     ),
     "no-past-the-plugin": Sabotage(
         ((_UNPAID, "        return write.was_complete\n", "        return False\n"),),
@@ -256,6 +251,6 @@ SABOTAGES |= {
                 'for each in state.mapper.column_attrs if each.key == "value")',
             ),
         ),
-        "tests/integration/test_equality.py::test_no_invalid_token_by_way_of_another_spelling",
+        "tests/integration/test_equality.py::test_a_row_that_was_written_past_the_plugin",
     ),
 }

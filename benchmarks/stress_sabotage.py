@@ -41,9 +41,9 @@ def main() -> int:
         for edit in sabotage.edits:
             _break(copy / "hokusai_mlflow_plugin", *edit)
         if sabotage.test:
-            kind = arguments.database_uri.partition(":")[0].partition("+")[0]
+            database = arguments.database_uri.partition(":")[0].partition("+")[0]
             command = ["-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "--tb=line"]
-            command += [sabotage.test, "-k", kind]
+            command += [sabotage.test, "-k", database]
         else:
             command = [str(copy / "benchmarks" / "stress.py"), arguments.database_uri, *options]
         shown = subprocess.run(

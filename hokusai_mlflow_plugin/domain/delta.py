@@ -5,6 +5,7 @@ Source: R9 and R10. All arithmetic is on exact decimals.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -95,8 +96,7 @@ def decide(candidate: Candidate, head: Head | None) -> Verdict:
     """
     # First of all: a copy must not begin a series either, whatever its metric and direction.
     if candidate.copy_of is not None:
-        reason = f"It copies {candidate.copy_of}, with the same token, metric and value."
-        return Verdict(Outcome.COPY, None, reason)
+        return Verdict(Outcome.COPY, None, _COPIES.format(candidate.copy_of))
     if candidate.direction is None:
         return Verdict(
             Outcome.DIRECTION_UNKNOWN,
@@ -115,6 +115,16 @@ def decide(candidate: Candidate, head: Head | None) -> Verdict:
             "declared now: values of the two cannot be compared.",
         )
     return _compare(candidate, head)
+
+
+_COPIES = "It copies {}, with the same token, metric and value."
+_COPIED = re.compile(r"It copies (.+) version [0-9]+, with .*", re.DOTALL)
+
+
+def copied_model(reason: str) -> str | None:
+    """The model that the reason of a copy's decision names; None where it names none."""
+    found = _COPIED.fullmatch(reason)
+    return found[1] if found else None
 
 
 def _compare(candidate: Candidate, head: Head) -> Verdict:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
+from support.bulk import seed_versions
 from support.registry import create_version, token_tags
+from support.statements import statements
 
+from hokusai_mlflow_plugin.services import visibility
 from hokusai_mlflow_plugin.services.queries import deltaone, reward_events
 from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
@@ -104,6 +107,22 @@ def test_series_of_an_unreadable_head_is_hidden(crowded: Any) -> None:
         visible = Visible(readable.__contains__)
         token = crowded.ask(get_token, "ODD-1", visible=visible)["token"]
         assert token["series"] == expected
+
+
+def test_a_copy_of_an_unreadable_model(store: Any) -> None:
+    """Who may read a copy and not its original is told that it is one, and not of what."""
+    for value in ("0.10", "0.20"):
+        create_version(store, "original", token_tags(benchmark_value=value))
+    store.rename_registered_model("original", "today's name")
+    store.copy_model_version(store.get_model_version("today's name", "2"), "copy")
+    copies_alone, everything = Visible("copy".__eq__), Visible(lambda _name: True)
+    for visible, is_told in ((copies_alone, False), (everything, True)):
+        found = store.ask(deltaone.detect, "copy", visible=visible)
+        (item,) = store.ask(get_lineage, "copy", visible=visible)["lineage"]
+        for decision in (found["decision"], item["decision"]):
+            assert decision["outcome"] == "copy"
+            assert ("today's name" in decision["reason"]) == is_told
+        assert (item["parent"] is not None) == is_told
 
 
 def test_events_are_shown_whole_or_not_at_all(crowded: Any) -> None:
@@ -213,3 +232,24 @@ def test_who_may_read_everything_is_never_stopped(
     answer = crowded.ask(list_events)
     assert len(answer["reward_events"]) > 1
     assert set(answer) == {"reward_events"}
+
+
+def test_hidden_versions_cost_no_statement_each(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a token with many hidden models every answer takes as many statements as of few."""
+    monkeypatch.setattr(visibility, "_REFILL", 5)
+    hidden = [f"hidden-{number}" for number in range(30)]
+    seed_versions(store, 60, token_id="MANY-1", names=hidden)
+    create_version(store, "readable", token_tags(hokusai_token_id="MANY-1"))
+    for readable in ({"readable"}, set()):
+        for query, parameters, count in (
+            (list_by_token, {"token_id": "MANY-1", "max_results": 2}, 5),
+            (list_tokens, {"max_results": 2}, 4),
+        ):
+            visible = Visible(readable.__contains__)
+            with statements(store.engine) as sent:
+                answer = store.ask(query, **parameters, visible=visible)
+            found = answer.get("model_versions", answer.get("tokens"))
+            assert len(found) == len(readable)
+            assert len(sent) <= count, sent

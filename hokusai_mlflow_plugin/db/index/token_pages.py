@@ -71,20 +71,24 @@ def versions_of_token(
     token_id: str,
     before: tuple[int, str, int] | None,
     limit: int,
+    names: Collection[str] | None = None,
     *,
     decided: bool = False,
 ) -> Sequence[RowMapping]:
     """Live versions of a token, newest first, after the one with the key ``before``.
 
     The order is by creation time, name and version, all descending; ``before`` is such a triple.
-    With ``decided`` the decision on each is in its row.
+    With ``decided`` the decision on each is in its row. ``names``: of these models alone.
     """
     first, after = _DECIDED_VERSIONS_OF_TOKEN if decided else _VERSIONS_OF_TOKEN
     given = {"workspace": workspace, "token_id": token_id, "limit": limit}
-    if before is None:
-        return connection.execute(first, given).mappings().all()
-    given |= _named("newest", before)
-    return connection.execute(after, given).mappings().all()
+    query = first
+    if before is not None:
+        given |= _named("newest", before)
+        query = after
+    if names is not None:
+        query = query.where(token_index.c.name.in_(sorted(names)))
+    return connection.execute(query, given).mappings().all()
 
 
 def latest_of_tokens(

@@ -5,23 +5,37 @@ For askers who may read some models only: what they see is added up from those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, RowMapping, and_, or_, select
+from sqlalchemy import Connection, RowMapping, select
 
 from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX, OF_LIVE_VERSION
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import LIVE
 from hokusai_mlflow_plugin.db.schema.tables import token_index
 from hokusai_mlflow_plugin.db.tokens.token_totals import VERSION_TOTALS, of_prefix
 
+_FETCH = 5_000
+
+
+def nth_token(
+    connection: Connection, workspace: str, prefix: str, after: str, count: int
+) -> str | None:
+    """The token that is so many after another one; None where there are not so many."""
+    query = (
+        select(token_index.c.token_id)
+        .distinct()
+        .where(token_index.c.workspace == workspace, token_index.c.token_id > after)
+        .where(*of_prefix(prefix))
+        .order_by(token_index.c.token_id)
+        .offset(count - 1)
+        .limit(1)
+    )
+    return connection.scalar(query)
+
 
 def models_of_tokens(
-    connection: Connection,
-    workspace: str,
-    prefix: str,
-    after: tuple[str, str | None],
-    limit: int,
-) -> Sequence[RowMapping]:
+    connection: Connection, workspace: str, prefix: str, after: str, last: str | None
+) -> Iterator[RowMapping]:
     """Live versions counted by token and model, in that order.
 
     Shape: ``token_id``, ``name``, ``version_count``, ``last_registered_timestamp`` (ms).
@@ -30,25 +44,23 @@ def models_of_tokens(
         connection: Where to ask.
         workspace: The workspace.
         prefix: What the token ids begin with.
-        after: Token and model of the last row before; without a model, all of that token's.
-        limit: How many rows at most.
+        after: The token before the first.
+        last: The last token; None for all that follow.
     """
     token_id, name = token_index.c.token_id, token_index.c.name
-    last_token, last_name = after
-    follows = token_id > last_token
-    if last_name is not None:
-        follows = or_(follows, and_(token_id == last_token, name > last_name))
     query = (
         select(token_id, name, *VERSION_TOTALS)
-        # The bound on the token alone makes the index range; of the OR no database makes one.
-        .where(token_index.c.workspace == workspace, token_id >= last_token, follows)
+        .where(token_index.c.workspace == workspace, token_id > after)
         .where(OF_LIVE_VERSION)
         .where(*of_prefix(prefix))
         .group_by(token_id, name)
         .order_by(token_id, name)
-        .limit(limit)
+        # Streamed, and not in pages: no index has this order, so that each page would count anew.
+        .execution_options(yield_per=_FETCH)
     )
-    return connection.execute(query).mappings().all()
+    if last is not None:
+        query = query.where(token_id <= last)
+    return iter(connection.execute(query).mappings())
 
 
 def models_of_token(connection: Connection, workspace: str, token_id: str) -> Sequence[RowMapping]:

@@ -11,7 +11,7 @@ from hokusai_mlflow_plugin.db.deltaone import decision_log
 from hokusai_mlflow_plugin.db.index import live_versions, token_pages
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
-from hokusai_mlflow_plugin.domain.delta import Outcome
+from hokusai_mlflow_plugin.domain.delta import Outcome, copied_model
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest, ModelNotFound
 from hokusai_mlflow_plugin.domain.lineage import PREVIOUS_VERSION_TAG
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
@@ -141,6 +141,8 @@ def decision_json(row: RowMapping, visible: Visible) -> Json | None:
         }
         if hidden:
             reason = "It was compared with a version of a model that you may not read."
+    elif row["decision_outcome"] == Outcome.COPY.value and copied_model(reason) not in visible:
+        reason = "It copies a version of a model that you may not read."
     decision = {
         "outcome": row["decision_outcome"],
         "direction": row["decision_direction"],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.index import token_pages
 from hokusai_mlflow_plugin.db.index.token_pages import TagsByVersion
+from hokusai_mlflow_plugin.db.tokens import totals_by_model
 from hokusai_mlflow_plugin.services import visibility
 from hokusai_mlflow_plugin.services.queries import lineage_items, pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (
@@ -20,6 +23,9 @@ from hokusai_mlflow_plugin.services.queries.tokens import require_token_id
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]
+Position = tuple[int, str, int]
+
+_MAX_NAMES = 1_000
 
 
 def list_by_token(
@@ -82,10 +88,20 @@ def _read_page(
     query = ("list-by-token", token_id)
     position = pagination.decode(page_token, query, (MILLISECONDS, str, VERSION))
     before = None if position is None else (int(position[0]), str(position[1]), int(position[2]))
+
+    @cache
+    def readable() -> frozenset[str] | None:
+        return _readable(connection, workspace, token_id, visible)
+
+    def fetch(start: Position | None, count: int) -> Sequence[RowMapping]:
+        # Not before it is needed: most often the first rows fill the page.
+        names = None if start == before else readable()
+        return token_pages.versions_of_token(
+            connection, workspace, token_id, start, count, names, decided=decided
+        )
+
     rows = visibility.fill(
-        lambda start, count: token_pages.versions_of_token(
-            connection, workspace, token_id, start, count, decided=decided
-        ),
+        fetch,
         _position,
         before,
         max_results + 1,
@@ -100,5 +116,17 @@ def _read_page(
     return page, tags, more
 
 
-def _position(row: RowMapping) -> tuple[int, str, int]:
+def _readable(
+    connection: Connection, workspace: str, token_id: str, visible: Visible
+) -> frozenset[str] | None:
+    """The token's models that the asker may read; None where they are too many to be named.
+
+    Of many that are hidden all versions would be read otherwise, a thousand at a time.
+    """
+    models = totals_by_model.models_of_token(connection, workspace, token_id)
+    found = frozenset(row["name"] for row in models if row["name"] in visible)
+    return found if len(found) <= _MAX_NAMES else None
+
+
+def _position(row: RowMapping) -> Position:
     return row["creation_time"], row["name"], row["version"]

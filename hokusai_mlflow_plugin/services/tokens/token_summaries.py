@@ -29,21 +29,19 @@ def tokens(
         rows = token_totals.tokens(connection, workspace, prefix, after, count)
         return [dict(row) for row in rows]
     found: list[Json] = []
-    start: tuple[str, str | None] = (after, None)
+    size = count
     while True:
-        batch = totals_by_model.models_of_tokens(connection, workspace, prefix, start, _BATCH)
-        for row in batch:
+        # By tokens, so that each version is counted once however few of the models are readable.
+        last = totals_by_model.nth_token(connection, workspace, prefix, after, size)
+        for row in totals_by_model.models_of_tokens(connection, workspace, prefix, after, last):
             if row["name"] not in visible:
                 continue
             if not found or found[-1]["token_id"] != row["token_id"]:
-                # Only at the next token: the last one's other models may still follow.
-                if len(found) == count:
-                    return found
                 found.append(_nothing_of(row["token_id"]))
             _add_model(found[-1], row)
-        if len(batch) < _BATCH:
-            return found
-        start = (batch[-1]["token_id"], batch[-1]["name"])
+        if last is None or len(found) >= count:
+            return found[:count]
+        after, size = last, _BATCH
 
 
 def token(connection: Connection, workspace: str, token_id: str, visible: Visible) -> Json | None:

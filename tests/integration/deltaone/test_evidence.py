@@ -8,6 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from flask import Flask
 from mlflow import MlflowClient
 from mlflow.utils.workspace_context import WorkspaceContext
 from support.databases import AllDatabases
@@ -17,6 +18,7 @@ from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, toke
 from support.rewards import assert_sound, decided_rows, decision, detect, events, outcome, paid
 
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
+from hokusai_mlflow_plugin.store import evidence as permissions
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 
@@ -295,6 +297,38 @@ def test_a_run_of_another_workspace(registry, logged, monkeypatch):
     with WorkspaceContext("default"):
         register(store, "0.87", run_id)
         assert evidence_of(store, "model") == ["run_backed"]
+
+
+@pytest.mark.parametrize("of_model", [False, True], ids=["run", "logged model"])
+def test_a_run_that_the_sender_may_not_read(registry, logged, tracking_uri, monkeypatch, of_model):
+    """R14: to who may not read what was logged it is no evidence, by whichever way it is named."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)  # where MLflow looks the model up
+    client, run_id = MlflowClient(tracking_uri), logged(accuracy=0.87)
+    experiment_id = client.get_run(run_id).info.experiment_id
+    how = {"run_id": run_id}
+    if of_model:
+        model_id = client.create_logged_model(experiment_id, source_run_id=run_id).model_id
+        client.log_metric(run_id, "accuracy", 0.87, model_id=model_id)
+        how = {"source": f"models:/{model_id}"}
+    store, strict = registry(), registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    asked = []
+
+    def may_read(each: int) -> bool:
+        asked.append(str(each))
+        return sender == "owner"
+
+    monkeypatch.setattr(permissions, "_readers", [may_read])
+    tags = token_tags(**{VALUE: "0.87"})
+    with Flask("server").test_request_context():
+        sender = "stranger"
+        create_version(store, "theirs", tags, **how)
+        with refused(strict, "none that you may read"):
+            create_version(strict, "theirs", tags, **how)
+        sender = "owner"
+        create_version(store, "own", tags, **how)
+    assert evidence_of(store, "theirs", "own") == ["claimed", "run_backed"]
+    assert "logged_value" not in decision(store, "theirs")
+    assert set(asked) == {experiment_id}
 
 
 def test_the_logged_model(registry, logged, tracking_uri, monkeypatch):
