@@ -28,8 +28,8 @@ SABOTAGES: dict[str, Sabotage] = {
         (
             (
                 "db/index/live_versions.py",
-                "    for model in sorted(models):\n        _begin_writing(connection)\n",
-                "    for model in ():\n        _begin_writing(connection)\n",
+                "    for model in sorted(models):\n        begin_writing(connection)\n",
+                "    for model in ():\n        begin_writing(connection)\n",
             ),
         )
     ),
@@ -47,8 +47,8 @@ SABOTAGES: dict[str, Sabotage] = {
         (
             (
                 "db/deltaone/series_heads.py",
-                ".where(*of_series(series, key), series.c.head_decision_id == old_decision_id)",
-                ".where(*of_series(series, key))",
+                ", series.c.head_decision_id == old_decision_id)\n        # values() would",
+                ")\n        # values() would",
             ),
             (
                 "services/rewards/ledger.py",

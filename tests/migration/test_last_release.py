@@ -24,7 +24,7 @@ from support.index import assert_index_is_truth, indexed_versions
 from support.prepared import PipedProcess
 from support.refusals import refused
 from support.registry import TOKEN, VALUE, create_version, set_tag, token_tags
-from support.rewards import assert_sound, decision, faults, outcomes, paid
+from support.rewards import assert_sound, decision, events, faults, outcomes, paid, revoke
 
 from hokusai_mlflow_plugin.cli.rewards import rewards
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
@@ -179,6 +179,26 @@ def test_its_paid_runs_back_nothing_else(database_uri, released, closed_by, monk
     assert faults(current) == []
     run_sql(current, "DELETE FROM hokusai_paid_runs WHERE run_id = :id", id=second)
     assert [fault.code for fault in faults(current)] == ["paid_run_missing"]
+
+
+@pytest.mark.parametrize("noted", [False, True], ids=["before it is noted", "after"])
+def test_a_reward_of_its_that_is_revoked(database_uri, released, noted):
+    """It gives its run back, whether that was noted before or not, and nothing is wrong (R19)."""
+    current = build_store(f"hokusai+{database_uri}", database_uri)
+    register(current, "0.80")
+    run_id = logged_run(database_uri, 0.82)
+    released("register_backed", "0.82", run_id)
+    if noted:
+        current = build_store(f"hokusai+{database_uri}", database_uri)
+        assert noted_runs(current) == {run_id}
+    seal(current)
+    revoke(current, events(current)[0]["id"])
+    assert noted_runs(current) == set()
+    assert faults(current) == []
+    create_version(current, "model", token_tags(**{VALUE: "0.82"}), run_id=run_id)
+    assert decision(current)["evidence"] == "run_backed"
+    assert noted_runs(current) == {run_id}
+    assert faults(current) == []
 
 
 @pytest.mark.parametrize("database_uri", ["postgresql", "mysql"], indirect=True)

@@ -145,8 +145,13 @@ def _events(
 
 
 def _backing_run(row: RowMapping) -> str | None:
-    """The run that backs an event of release 0.1.0; what later ones rest on, decisions tell."""
-    return paid_runs.backing_run(row["data"]) if row["decision_threshold_pp"] is None else None
+    """The run that backs an event of release 0.1.0; what later ones rest on, decisions tell.
+
+    None where it was revoked, and gave its run back.
+    """
+    if row["decision_threshold_pp"] is not None or row["is_revoked"]:
+        return None
+    return paid_runs.backing_run(row["data"])
 
 
 def _link_faults(
