@@ -1,0 +1,65 @@
+"""Clients that register rising values, in a few series."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from decimal import Decimal
+
+from mlflow import MlflowClient
+
+TOKENS = 8
+MODELS = 16
+STEP = Decimal("0.006")
+"""A series' values rise by this on average, so that every few of them is a DeltaOne."""
+
+
+class Clients:
+    """Registers rising values, in a few series, from many clients at once."""
+
+    def __init__(self, url: str, registrations: int, seed: int) -> None:
+        self._client = MlflowClient(url)
+        self._registrations = registrations
+        self._rng = random.Random(seed)
+        self._lock = threading.Lock()
+        self._begun = 0
+        self._steps: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        self.latencies_ms: list[float] = []
+
+    def prepare(self) -> None:
+        for n in range(MODELS):
+            self._client.create_registered_model(f"model-{n}")
+
+    def run(self, _client: int) -> None:
+        while work := self._next():
+            name, token, value = work
+            begin = time.perf_counter()
+            self._client.create_model_version(
+                name,
+                "s3://bucket/model",
+                tags={
+                    "hokusai_token_id": token,
+                    "benchmark_metric": "points",
+                    "benchmark_value": value,
+                    "benchmark_direction": "maximize",
+                    "contributor": f"0x{int(token.removeprefix('TOK-')):040x}",
+                },
+                await_creation_for=0,
+            )
+            with self._lock:
+                self.latencies_ms.append((time.perf_counter() - begin) * 1000)
+                self.done["registrations"] += 1
+
+    def _next(self) -> tuple[str, str, str] | None:
+        with self._lock:
+            if self._begun == self._registrations:
+                return None
+            self._begun += 1
+            token = f"TOK-{self._rng.randrange(TOKENS)}"
+            self._steps[token] += 1
+            # Some repeat what was there, or fall behind it.
+            step = self._steps[token] - self._rng.choice((0, 0, 0, 1, 2, 5))
+            return f"model-{self._rng.randrange(MODELS)}", token, str(STEP * step)
