@@ -18,6 +18,9 @@ class Books:
     events: int
     pending: int
     attempts: int
+    checkpoints: int
+    unsigned: int
+    """Ledgers whose end no checkpoint is of."""
     wrong_series: int
 
     @classmethod
@@ -34,6 +37,12 @@ class Books:
                 count("hokusai_reward_events"),
                 count("hokusai_reward_deliveries WHERE status <> 'delivered'"),
                 count("hokusai_reward_attempts"),
+                count("hokusai_reward_checkpoints"),
+                count(
+                    "hokusai_reward_ledgers l WHERE NOT EXISTS (SELECT 1 FROM "
+                    "hokusai_reward_checkpoints c WHERE c.workspace = l.workspace "
+                    "AND c.sequence = l.last_sequence)"
+                ),
                 sum(not _is_paid_exactly(*row) for row in connection.execute(text(_SERIES))),
             )
 

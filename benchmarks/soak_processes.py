@@ -14,35 +14,29 @@ from pathlib import Path
 
 from soak_receiver import SECRET, FlakyReceiver
 
+from hokusai_mlflow_plugin.domain.signed_notes import SigningKey
+
 TIMEOUT_S = 1.0
+KEY = SigningKey("soak.example", bytes(32))
 
 
 @dataclass
 class Killed:
-    """A dispatcher in a process of its own, killed and started again at certain registrations."""
+    """A command that goes on until it is killed, and is then started again."""
 
-    database_uri: str
-    receiver: FlakyReceiver
-    folder: Path
-    at: Sequence[int]
+    command: Sequence[str]
+    settings: dict[str, str]
+    log: Path
     kills: int = 0
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        settings = {
-            "HOKUSAI_REWARD_WEBHOOK_URL": self.receiver.url,
-            "HOKUSAI_REWARD_WEBHOOK_SECRETS": SECRET,
-            "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": "true",
-            "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": "true",
-            "HOKUSAI_REWARD_TIMEOUT_S": str(TIMEOUT_S),
-            "HOKUSAI_REWARD_MAX_ATTEMPTS": "1000",
-            "HOKUSAI_REWARD_RETRY_BASE_S": "0.2",
-            "HOKUSAI_REWARD_RETRY_CAP_S": "2",
-        }
-        command = [*hokusai_mlflow("rewards", "dispatch"), self.database_uri, "--interval", "0.2"]
-        with (self.folder / "dispatcher.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env={**os.environ, **settings}, stdout=log, stderr=log
+                hokusai_mlflow(*self.command),
+                env={**os.environ, **self.settings},
+                stdout=log,
+                stderr=log,
             )
 
     def stop(self, how: signal.Signals) -> None:
@@ -50,16 +44,59 @@ class Killed:
             self.process.send_signal(how)
             self.process.wait()
 
-    def watch(self, done: Counter[str]) -> None:
-        """Kill it in the middle of a delivery, when so many registrations are done."""
-        heard = self.receiver.requests
-        while self.kills < len(self.at):
-            if done["registrations"] >= self.at[self.kills] and self.receiver.requests > heard:
-                self.stop(signal.SIGKILL)
-                self.kills += 1
-                self.start()
-                heard = self.receiver.requests
-            time.sleep(0.001)
+    def require_running(self) -> None:
+        """Fail, with what it has said, where it ended by itself."""
+        if self.process is None or self.process.poll() is not None:
+            raise RuntimeError(self.log.read_text(errors="replace"))
+
+    def kill(self) -> None:
+        """Kill it wherever it is; it must have lived until then."""
+        self.require_running()
+        self.stop(signal.SIGKILL)
+        self.kills += 1
+        self.start()
+
+
+def dispatcher(database_uri: str, receiver: FlakyReceiver, folder: Path) -> Killed:
+    settings = {
+        "HOKUSAI_REWARD_WEBHOOK_URL": receiver.url,
+        "HOKUSAI_REWARD_WEBHOOK_SECRETS": SECRET,
+        "HOKUSAI_REWARD_WEBHOOK_ALLOW_HTTP": "true",
+        "HOKUSAI_REWARD_WEBHOOK_ALLOW_PRIVATE": "true",
+        "HOKUSAI_REWARD_TIMEOUT_S": str(TIMEOUT_S),
+        "HOKUSAI_REWARD_MAX_ATTEMPTS": "1000",
+        "HOKUSAI_REWARD_RETRY_BASE_S": "0.2",
+        "HOKUSAI_REWARD_RETRY_CAP_S": "2",
+    }
+    command = ("rewards", "dispatch", database_uri, "--interval", "0.2")
+    return Killed(command, settings, folder / "dispatcher.log")
+
+
+def checkpointer(database_uri: str, notes: Path, folder: Path) -> Killed:
+    """Signs twice a second, and keeps the newest note in a folder."""
+    options = ("--every", "0.5", "--directory", str(notes))
+    command = ("rewards", "checkpoint", database_uri, *options)
+    return Killed(
+        command, {"HOKUSAI_CHECKPOINT_KEYS": KEY.secret_text}, folder / "checkpointer.log"
+    )
+
+
+def kill_at(
+    processes: Sequence[Killed],
+    at: Sequence[int],
+    receiver: FlakyReceiver,
+    done: Counter[str],
+) -> None:
+    """Kill all in the middle of deliveries, each time that so many registrations are done."""
+    heard = receiver.requests
+    for count in at:
+        while done["registrations"] < count or receiver.requests == heard:
+            time.sleep(0.01)
+            for process in processes:
+                process.require_running()
+        for process in processes:
+            process.kill()
+        heard = receiver.requests
 
 
 def hokusai_mlflow(*arguments: str) -> list[str]:

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-SECRET = "whsec_" + 43 * "S" + "="
+SECRET = "whsec_" + 42 * "S" + "Q="
 HANG_S = 2.0
 
 
