@@ -19,6 +19,7 @@ from hokusai.evaluation.deltaone_evaluator import Decision as DecisionOfTheClien
 from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
+from hokusai_mlflow_plugin.services.reward_commands import COMMANDS
 from hokusai_mlflow_plugin.services.rewards.ledger import DATA_KEYS
 from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate
 from hokusai_mlflow_plugin.web.access import Access
@@ -50,7 +51,12 @@ QUERIES_TO_ASK: dict[str, list[dict[str, Any]]] = {
     "tokens/list": [{}, {"prefix": "IMG"}, {"max_results": 1}],
     "tokens/get": [{"token_id": TOKEN}],
     "deltaone/detect": [{"name": SECOND}, {"name": SECOND, "version": 1}],
-    "reward-events/list": [{}, {"after": 1, "token_id": TOKEN}],
+    "reward-events/list": [
+        {},
+        {"after": 1, "token_id": TOKEN},
+        {"state": "recorded"},
+        {"since": 0, "max_results": 1},
+    ],
     "reward-events/checkpoint": [{}],
     "policy/list": [{}],
 }
@@ -59,7 +65,8 @@ QUERIES_TO_ASK: dict[str, list[dict[str, Any]]] = {
 def _app() -> Flask:
     """A bare Flask app with the routes; none of them is asked here."""
     app = Flask("contract")
-    wiring = Wiring(lambda *_args, **_kwargs: {}, translate, PREFIXES, Access())
+    nothing: Any = lambda *_args, **_kwargs: {}  # noqa: E731  # no route is asked here
+    wiring = Wiring(nothing, nothing, translate, PREFIXES, Access())
     app.register_blueprint(create_blueprint(wiring))
     return app
 
@@ -84,9 +91,10 @@ def test_description_has_exactly_the_routes_of_the_url_map() -> None:
     assert served == described
 
 
-def test_every_route_answers_a_query_and_has_a_rule() -> None:
-    """Routes and queries are the same table, and no path of it lacks an access rule."""
-    assert {route.path for route in ROUTES} == set(QUERIES)
+def test_every_route_answers_a_query_or_runs_a_command_and_has_a_rule() -> None:
+    """Routes, queries and commands are the same table, and no path of it lacks an access rule."""
+    assert {route.path for route in ROUTES} == set(QUERIES) | set(COMMANDS)
+    assert set(QUERIES).isdisjoint(COMMANDS)
     assert all(rules(_app()).values())
 
 
@@ -176,6 +184,8 @@ BAD_QUERIES = {
     "a huge number": f"tokens/list?max_results={'9' * 5000}",
     "a number beyond 64 bits": "reward-events/list?after=9223372036854775808",
     "a negative sequence": "reward-events/list?after=-1",
+    "a state that is none": "reward-events/list?state=lost",
+    "a time before 1970": "reward-events/list?since=-1",
     "a version beyond 32 bits": "deltaone/detect?name=first&version=2147483648",
     "a word for a number": "tokens/list?max_results=all",
     "a flag of 1": "registered-models/lineage?name=first&include_ancestors=1",
