@@ -24,7 +24,7 @@ from hokusai_mlflow_plugin.cli.output import (
 )
 from hokusai_mlflow_plugin.cli.settlement import review, settle, unsettled
 from hokusai_mlflow_plugin.cli.verification import export, verify
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state, unsealed_rows
+from hokusai_mlflow_plugin.db.rewards import delivery_state, receiver_state, unsealed_rows
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone
 from hokusai_mlflow_plugin.domain.reward_events import EventState
 from hokusai_mlflow_plugin.services.queries.pagination import MAX_RESULTS
@@ -82,7 +82,7 @@ def list_rewards(
         page = list_events(connection, workspace, after, max_results, token_id, state)
         found = page["reward_events"]
         sequences = [event["sequence"] for event in found]
-        deliveries = delivery_queue.read_deliveries(connection, workspace, sequences)
+        deliveries = delivery_state.read_deliveries(connection, workspace, sequences)
         is_stopped = receiver_state.stopped_mark(connection) is not None
     for event in found:
         event["state"] = page["states"][event["id"]]

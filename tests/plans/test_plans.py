@@ -20,7 +20,7 @@ from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_page
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows, replays
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, delivery_state, ledger_rows, replays
 from hokusai_mlflow_plugin.db.schema.tables import metadata
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
@@ -115,7 +115,7 @@ WRITES: Mapping[str, Call] = {
     "claiming a delivery": lambda c: delivery_queue.claim_next(
         c, 2_000_000_000_000, 2_000_000_060_000
     ),
-    "measuring the backlog": delivery_queue.backlog,
+    "measuring the backlog": delivery_state.backlog,
 }
 
 

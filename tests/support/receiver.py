@@ -33,6 +33,8 @@ class Delivery:
     body: bytes
     event: Any
     """The verified event; None where the signature does not fit."""
+    client: tuple[str, int] = ("", 0)
+    """The other end of the connection that it came by."""
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Receiver:
             headers,
             body,
             _verify(self.secret, headers, body),
+            handler.client_address[:2],
         )
         self.heard.append(delivery)
         answer = self.answer(delivery)

@@ -74,8 +74,10 @@ def read_decisions(connection: Connection, workspace: str) -> Iterator[RowMappin
         rows = connection.execute(query.where(after)).mappings().all()
 
 
-def read_decision(connection: Connection, workspace: str, decision_id: str) -> RowMapping | None:
-    """One decision as :func:`read_decisions` has it, and how many took over the head it left."""
+def read_named(
+    connection: Connection, workspace: str, decision_ids: Sequence[str]
+) -> Sequence[RowMapping]:
+    """Decisions as :func:`read_decisions` has them, and how many took over the head each left."""
     rivals = (
         select(func.count())
         .where(
@@ -86,9 +88,9 @@ def read_decision(connection: Connection, workspace: str, decision_id: str) -> R
         .scalar_subquery()
     )
     query = _CHECKED.add_columns(rivals.label("took_over")).where(
-        decisions.c.workspace == workspace, decisions.c.decision_id == decision_id
+        decisions.c.workspace == workspace, decisions.c.decision_id.in_(decision_ids)
     )
-    return connection.execute(query).mappings().one_or_none()
+    return connection.execute(query).mappings().all()
 
 
 def unknown_decisions_in_index(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
@@ -41,6 +41,16 @@ def read_correction(
         )
     )
     return connection.execute(query).mappings().one_or_none()
+
+
+def revoked_among(connection: Connection, workspace: str, event_ids: Sequence[str]) -> set[str]:
+    """Those of the events that were revoked."""
+    query = select(corrections.c.of_event_id).where(
+        corrections.c.workspace == workspace,
+        corrections.c.of_event_id.in_(event_ids),
+        corrections.c.kind == Correction.REVOKED.value,
+    )
+    return set(connection.scalars(query))
 
 
 def record(connection: Connection, row: Mapping[str, Any]) -> None:

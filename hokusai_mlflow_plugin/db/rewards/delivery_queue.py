@@ -1,23 +1,44 @@
-"""Claiming deliveries and keeping their log.
+"""Claiming deliveries, and writing down how attempts at them ended.
 
 A claim is a lease: the dispatcher's transaction ends before anything is posted, so no database
-lock outlives a hanging receiver, and a dispatcher that dies loses its claim when the lease ends.
+lock outlives a hanging receiver, and a dispatcher that dies loses its claims when the lease ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
-from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts, reward_events
+from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts
 from hokusai_mlflow_plugin.db.seals import is_sealed, sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
 _PENDING, _SENDING = DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value
+_LOCKING = ("postgresql", "mysql", "mariadb")
+"""Dialects of databases that lock the rows that are read for an update."""
+_UNTRIED = (deliveries.c.status == _PENDING, deliveries.c.attempts == 0)
+_OF_DELIVERY = (
+    deliveries.c.workspace == bindparam("of_workspace"),
+    deliveries.c.sequence == bindparam("of_sequence"),
+)
+_OF_ATTEMPT = (
+    delivery_attempts.c.workspace == bindparam("of_workspace"),
+    delivery_attempts.c.sequence == bindparam("of_sequence"),
+    delivery_attempts.c.attempt == bindparam("of_attempt"),
+)
+_CLAIMED = deliveries.update().where(
+    *_OF_DELIVERY, deliveries.c.attempts == bindparam("of_attempt")
+)
+_ENDED = deliveries.update().where(
+    *_OF_DELIVERY,
+    deliveries.c.attempts == bindparam("of_attempt"),
+    deliveries.c.status == _SENDING,
+)
+_LOGGED = delivery_attempts.update().where(*_OF_ATTEMPT)
 
 
 @dataclass(frozen=True)
@@ -87,34 +108,64 @@ def make_due(
     insert_if_absent(connection, deliveries, sealed(deliveries, row))
 
 
-def claim_next(connection: Connection, now_ms: int, lease_until_ms: int) -> Claim | None:
-    """Claim the next attempt that is due, first attempts before repeated ones.
+@dataclass(frozen=True)
+class Outcome:
+    """How a claimed attempt ended."""
+
+    claim: Claim
+    status: DeliveryStatus
+    next_attempt_ms: int
+    http_status: int | None
+    error: str | None
+
+
+def claim_next(
+    connection: Connection, now_ms: int, lease_until_ms: int, limit: int = 1
+) -> list[Claim]:
+    """Claim what is due next: first attempts of one workspace, or else one repeated attempt.
 
     First attempts are made in the order of the events: none begins while that of an earlier event
-    of the same workspace waits or is under way.
+    of the same workspace waits or is under way. What a dispatcher had claimed when it died comes
+    before what follows it.
     """
-    row = _lock_first(connection, now_ms) or _lock_repeated(connection, now_ms)
-    if row is None:
-        return None
-    attempt = row["attempts"] + 1
-    claim = Claim(row["workspace"], row["sequence"], attempt, now_ms, row)
-    claimed = connection.execute(
-        deliveries.update()
-        .where(
-            *of_event(claim.workspace, claim.sequence),
-            # Where the database locks no rows (SQLite), another dispatcher may have been faster.
-            deliveries.c.attempts == row["attempts"],
-        )
-        .values(claim.asof_event(DeliveryStatus.SENDING, lease_until_ms))
+    died = _lock_due(
+        connection, now_ms, deliveries.c.status == _SENDING, deliveries.c.attempts == 1
     )
-    if claimed.rowcount != 1:
+    rows = died or _lock_untried(connection, now_ms, limit) or _lock_due(connection, now_ms)
+    found = [
+        Claim(each["workspace"], each["sequence"], each["attempts"] + 1, now_ms, each)
+        for each in rows
+    ]
+    claims = _mark(connection, found, lease_until_ms)
+    if found and not claims:
         # The other one has it now, so this look finds another row.
-        return claim_next(connection, now_ms, lease_until_ms)
-    connection.execute(delivery_attempts.insert(), claim.outcome(None, None))
-    return claim
+        return claim_next(connection, now_ms, lease_until_ms, limit)
+    if claims:
+        connection.execute(
+            delivery_attempts.insert(), [each.outcome(None, None) for each in claims]
+        )
+    return claims
 
 
-def _lock_first(connection: Connection, now_ms: int) -> RowMapping | None:
+def _mark(connection: Connection, found: list[Claim], lease_until_ms: int) -> list[Claim]:
+    """Write the leases; those of them that no other dispatcher was faster with, in their order."""
+    changes = [
+        _changes(each, each.asof_event(DeliveryStatus.SENDING, lease_until_ms), each.attempt - 1)
+        for each in found
+    ]
+    if connection.dialect.name in _LOCKING:
+        if changes:
+            connection.execute(_CLAIMED, changes)
+        return found
+    claims = []
+    for claim, change in zip(found, changes, strict=True):
+        if connection.execute(_CLAIMED, change).rowcount != 1:
+            break  # what follows is the other one's business
+        claims.append(claim)
+    return claims
+
+
+def _lock_untried(connection: Connection, now_ms: int, limit: int) -> Sequence[RowMapping]:
     other = deliveries.alias()
     under_way = (
         select(other.c.sequence)
@@ -130,30 +181,40 @@ def _lock_first(connection: Connection, now_ms: int) -> RowMapping | None:
     )
     untried = (
         select(deliveries.c.workspace, func.min(deliveries.c.sequence))
-        .where(deliveries.c.status == _PENDING, deliveries.c.attempts == 0, ~under_way)
+        .where(*_UNTRIED, ~under_way)
         .group_by(deliveries.c.workspace)
         .order_by(deliveries.c.workspace)
     )
     # The first of each workspace, so that one that waits does not hold up the others.
     for workspace, sequence in connection.execute(untried).all():
         # Not SKIP LOCKED: whoever holds the row is claiming it, and the next one must wait.
-        query = (
-            select(deliveries)
-            .where(*of_event(workspace, sequence), deliveries.c.attempts == 0)
-            .with_for_update()
-        )
-        if row := connection.execute(query).mappings().one_or_none():
-            return row
-    return None
+        query = select(deliveries).where(*of_event(workspace, sequence), *_UNTRIED)
+        first = connection.execute(query.with_for_update()).mappings().all()
+        if first and limit > 1:
+            # Who holds the first of them holds up all who would claim the others.
+            following = (
+                select(deliveries)
+                .where(deliveries.c.workspace == workspace, *_UNTRIED)
+                .where(deliveries.c.sequence > sequence)
+                .order_by(deliveries.c.sequence)
+                .limit(limit - 1)
+                .with_for_update()
+            )
+            return [*first, *connection.execute(following).mappings()]
+        if first:
+            return first
+    return []
 
 
-def _lock_repeated(connection: Connection, now_ms: int) -> RowMapping | None:
+def _lock_due(connection: Connection, now_ms: int, *conditions: Any) -> Sequence[RowMapping]:
+    """One repeated attempt that is due."""
     query = (
         select(deliveries)
         .where(
             deliveries.c.status.in_((_PENDING, _SENDING)),
             deliveries.c.attempts > 0,
             deliveries.c.next_attempt_time <= now_ms,
+            *conditions,
         )
         .order_by(deliveries.c.next_attempt_time, deliveries.c.workspace, deliveries.c.sequence)
         .limit(1)
@@ -161,99 +222,39 @@ def _lock_repeated(connection: Connection, now_ms: int) -> RowMapping | None:
         # one row, and then find it taken.
         .with_for_update(skip_locked=True)
     )
-    return connection.execute(query).mappings().one_or_none()
-
-
-def finish(
-    connection: Connection,
-    claim: Claim,
-    status: DeliveryStatus,
-    next_attempt_ms: int,
-    http_status: int | None,
-    error: str | None,
-) -> None:
-    """Record how an attempt ended; the state of a newer attempt or of a replay stays as it is."""
-    connection.execute(
-        deliveries.update()
-        .where(
-            *of_event(claim.workspace, claim.sequence),
-            deliveries.c.attempts == claim.attempt,
-            deliveries.c.status == _SENDING,
-        )
-        .values(claim.asof_event(status, next_attempt_ms))
-    )
-    connection.execute(
-        delivery_attempts.update()
-        .where(
-            delivery_attempts.c.workspace == claim.workspace,
-            delivery_attempts.c.sequence == claim.sequence,
-            delivery_attempts.c.attempt == claim.attempt,
-        )
-        .values(claim.outcome(http_status, error))
-    )
-
-
-def read_log(connection: Connection, claim: Claim) -> Sequence[RowMapping]:
-    """The attempts at an event that were logged before a claim, in their order."""
-    query = (
-        select(delivery_attempts)
-        .where(
-            delivery_attempts.c.workspace == claim.workspace,
-            delivery_attempts.c.sequence == claim.sequence,
-            delivery_attempts.c.attempt < claim.attempt,
-        )
-        .order_by(delivery_attempts.c.attempt)
-    )
     return connection.execute(query).mappings().all()
 
 
-def read_attempts(
-    connection: Connection, workspace: str, sequence: int, limit: int
-) -> Sequence[RowMapping]:
-    """The attempts at an event, the last ones first."""
-    query = (
-        select(delivery_attempts)
-        .where(delivery_attempts.c.workspace == workspace, delivery_attempts.c.sequence == sequence)
-        .order_by(delivery_attempts.c.attempt.desc())
-        .limit(limit)
-    )
-    return connection.execute(query).mappings().all()
+def finish(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """Record how attempts ended; the state of a newer attempt or of a replay stays as it is."""
+    ended, logged = [], []
+    for each in outcomes:
+        claim = each.claim
+        after = claim.asof_event(each.status, each.next_attempt_ms)
+        ended.append(_changes(claim, after, claim.attempt))
+        outcome = claim.outcome(each.http_status, each.error)
+        logged.append(_changes(claim, outcome, claim.attempt))
+    if outcomes:
+        connection.execute(_ENDED, ended)
+        connection.execute(_LOGGED, logged)
 
 
-def read_deliveries(
-    connection: Connection, workspace: str, sequences: Sequence[int]
-) -> dict[int, RowMapping]:
-    """The deliveries of events and how the last attempt ended, by sequence."""
-    last = and_(
-        delivery_attempts.c.workspace == deliveries.c.workspace,
-        delivery_attempts.c.sequence == deliveries.c.sequence,
-        delivery_attempts.c.attempt == deliveries.c.attempts,
-    )
-    query = (
-        select(deliveries, delivery_attempts.c.http_status, delivery_attempts.c.error)
-        .select_from(deliveries.outerjoin(delivery_attempts, last))
-        .where(deliveries.c.workspace == workspace, deliveries.c.sequence.in_(sequences))
-    )
-    return {row["sequence"]: row for row in connection.execute(query).mappings()}
-
-
-def backlog(connection: Connection) -> tuple[int, int | None]:
-    """How many events wait to be delivered, and the time (ms) of the oldest of them."""
-    query = (
-        select(func.count(), func.min(reward_events.c.event_time))
-        .select_from(
-            deliveries.join(
-                reward_events,
-                and_(
-                    reward_events.c.workspace == deliveries.c.workspace,
-                    reward_events.c.sequence == deliveries.c.sequence,
-                ),
-            )
+def release(connection: Connection, claim: Claim) -> None:
+    """Give a claim back that nothing was sent for: its delivery is again what it was."""
+    released = connection.execute(_ENDED, _changes(claim, claim.before, claim.attempt))
+    if released.rowcount == 1:  # else it was replayed meanwhile, which counts the attempt
+        connection.execute(
+            delivery_attempts.delete().where(*_OF_ATTEMPT), _key(claim, claim.attempt)
         )
-        .where(deliveries.c.status.in_((_PENDING, _SENDING)))
-    )
-    count, oldest = connection.execute(query).one()
-    return count, oldest
+
+
+def _changes(claim: Claim, row: Mapping[Any, Any], attempt: int) -> dict[str, Any]:
+    """What an update sets in a claim's row, as long as its last attempt is this one."""
+    return {**row, **_key(claim, attempt)}
+
+
+def _key(claim: Claim, attempt: int) -> dict[str, Any]:
+    return {"of_workspace": claim.workspace, "of_sequence": claim.sequence, "of_attempt": attempt}
 
 
 def of_event(workspace: str, sequence: int):  # type: ignore[no-untyped-def]  # two conditions

@@ -101,10 +101,12 @@ def read_events(
     return connection.execute(query).mappings().all()
 
 
-def read_event(connection: Connection, workspace: str, sequence: int) -> RowMapping | None:
-    """One event as :func:`read_events` has it, with the hashes that link it to its neighbours.
+def read_linked_events(
+    connection: Connection, workspace: str, first: int, last: int
+) -> Sequence[RowMapping]:
+    """Events as :func:`read_events` has them, with the hashes that link them to their neighbours.
 
-    None where somebody removed it.
+    From one sequence number to another; without those that somebody removed.
     """
     before, following = reward_events.alias(), reward_events.alias()
     query = (
@@ -125,9 +127,11 @@ def read_event(connection: Connection, workspace: str, sequence: int) -> RowMapp
                 following.c.sequence == reward_events.c.sequence + 1,
             ),
         )
-        .where(reward_events.c.workspace == workspace, reward_events.c.sequence == sequence)
+        .where(
+            reward_events.c.workspace == workspace, reward_events.c.sequence.between(first, last)
+        )
     )
-    return connection.execute(query).mappings().one_or_none()
+    return connection.execute(query).mappings().all()
 
 
 def _events() -> Select[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows, verifications
+from hokusai_mlflow_plugin.db.rewards import delivery_state, ledger_rows, verifications
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.domain.errors import EventNotFound
 from hokusai_mlflow_plugin.domain.tokens import shown
@@ -56,7 +56,7 @@ def newest_events(
     found = [row["sequence"] for row in scanned if visible.all or is_visible(row, visible)]
     page = found[:EVENTS_PER_PAGE]
     rows = ledger_rows.read_events_at(connection, workspace, page)
-    deliveries = delivery_queue.read_deliveries(connection, workspace, page) if page else {}
+    deliveries = delivery_state.read_deliveries(connection, workspace, page) if page else {}
     states = dict(ledger_rows.read_states(connection, workspace, page))
     answer: Json = {
         "reward_events": [
@@ -102,9 +102,9 @@ def one_event(
         each["sequence"]: event_of(each)
         for each in ledger_rows.read_events_at(connection, workspace, wanted)
     }
-    deliveries = delivery_queue.read_deliveries(connection, workspace, [sequence])
+    deliveries = delivery_state.read_deliveries(connection, workspace, [sequence])
     states = dict(ledger_rows.read_states(connection, workspace, [sequence]))
-    attempts = delivery_queue.read_attempts(connection, workspace, sequence, ATTEMPTS)
+    attempts = delivery_state.read_attempts(connection, workspace, sequence, ATTEMPTS)
     return {
         "event": event_of(row),
         "previous": by_sequence.get(sequence - 1),

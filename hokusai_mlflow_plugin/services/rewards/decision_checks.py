@@ -110,16 +110,16 @@ def decision_faults(connection: Connection, workspace: str) -> Iterator[Found]:
         yield from _row_faults(row)
 
 
-def stands(connection: Connection, workspace: str, decision_id: str) -> bool:
-    """Whether an achieved decision is as it was taken, against the head that it names."""
-    row = decision_checks.read_decision(connection, workspace, decision_id)
-    return (
-        row is not None
-        and not any(_row_faults(row))
+def standing_among(connection: Connection, workspace: str, decision_ids: Sequence[str]) -> set[str]:
+    """Those achieved decisions that are as they were taken, against the heads that they name."""
+    return {
+        row["decision_id"]
+        for row in decision_checks.read_named(connection, workspace, decision_ids)
+        if not any(_row_faults(row))
         and row["against_value"] == row["baseline_value"]
         and row["series_direction"] == row["direction"]
         and row["took_over"] == 1
-    )
+    }
 
 
 def _row_faults(row: RowMapping) -> Iterator[Found]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue
+from hokusai_mlflow_plugin.db.rewards import delivery_state
 from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim
 from hokusai_mlflow_plugin.db.schema.tables import delivery_attempts
 from hokusai_mlflow_plugin.db.seals import is_sealed
@@ -59,9 +59,20 @@ def delivery_faults(row: RowMapping) -> Iterator[Found]:
         yield "delivery_differs", f"has a delivery that {problem}."
 
 
-def is_proven(connection: Connection, claim: Claim) -> bool:
-    """Whether a delivery was claimed as the servers wrote it, and its log made it so."""
-    log = delivery_queue.read_log(connection, claim)
+def proven_claims(connection: Connection, claims: Sequence[Claim]) -> set[int]:
+    """Sequences of the deliveries that were claimed as the servers and their logs made them.
+
+    Args:
+        claims: Of one workspace.
+    """
+    logs: dict[int, list[RowMapping]] = {claim.sequence: [] for claim in claims}
+    for row in delivery_state.read_log(connection, claims):
+        logs[row["sequence"]].append(row)
+    return {claim.sequence for claim in claims if _is_proven(claim, logs[claim.sequence])}
+
+
+def _is_proven(claim: Claim, logged: Sequence[RowMapping]) -> bool:
+    log = [row for row in logged if row["attempt"] < claim.attempt]  # the next is the claim's own
     last = log[-1] if log else None
     found = _Delivery(
         claim.before["status"],

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -22,12 +22,11 @@ from sqlalchemy import Connection, Engine
 from standardwebhooks import Webhook
 
 from hokusai_mlflow_plugin.db.rewards import correction_rows, delivery_queue, receiver_state
-from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim
+from hokusai_mlflow_plugin.db.rewards.delivery_queue import Claim, Outcome
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus, RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone
-from hokusai_mlflow_plugin.domain.reward_events import Correction
-from hokusai_mlflow_plugin.services.rewards.delivery_checks import is_proven
-from hokusai_mlflow_plugin.services.rewards.ledger_verification import proven_event
+from hokusai_mlflow_plugin.services.rewards.delivery_checks import proven_claims
+from hokusai_mlflow_plugin.services.rewards.ledger_verification import proven_events
 from hokusai_mlflow_plugin.services.rewards.posting import Poster, failure
 
 _logger = logging.getLogger(__name__)
@@ -35,6 +34,9 @@ _logger = logging.getLogger(__name__)
 # Beyond the post's own time: a lease that ends while its holder still writes down how the attempt
 # ended would have the event sent twice.
 _LEASE_MARGIN_S = 30.0
+_BATCH = 100
+_BATCH_S = 2.0
+"""How long posts of one batch may begin after its claim: far less than the lease's margin."""
 _SUCCESS = 2
 """Hundreds of the only HTTP statuses that mean received (Standard Webhooks); no redirect does."""
 _GONE = HTTPStatus.GONE.value
@@ -96,6 +98,8 @@ class Dispatcher:
         self._policy = policy
         self._poster = Poster(session, receiver.url, receiver.timeout_s)
         self._quiet_until_ms = 0
+        # Twice as many claims as there were posts in the last batch: a slow receiver gets few.
+        self._batch = 1
         self._signers = [Webhook(secret) for secret in receiver.secrets]
 
     def deliver_due(self, limit: int | None = None) -> int:
@@ -111,15 +115,16 @@ class Dispatcher:
             ReceiverGone: The receiver answered 410, to this dispatcher or to another one.
         """
         made = 0
-        while (limit is None or made < limit) and _now_ms() >= self._quiet_until_ms:
-            claim = self._claim()
-            if claim is None:
+        while (limit is None or made < limit) and not self._is_quiet():
+            claims = self._claim(self._batch if limit is None else min(self._batch, limit - made))
+            if not claims:
                 break
-            self._attempt(claim)
-            made += 1
+            attempted = self._attempt(claims)
+            self._batch = min(2 * attempted, _BATCH)
+            made += attempted
         return made
 
-    def _claim(self) -> Claim | None:
+    def _claim(self, limit: int) -> list[Claim]:
         now_ms = _now_ms()
         lease_ms = int((self._receiver.timeout_s + _LEASE_MARGIN_S) * 1000)
         with self._engine.begin() as connection:
@@ -128,42 +133,66 @@ class Dispatcher:
                 raise ReceiverGone
             if stopped is not None:  # there is another receiver now
                 receiver_state.resume(connection)
-            return delivery_queue.claim_next(connection, now_ms, now_ms + lease_ms)
+            return delivery_queue.claim_next(connection, now_ms, now_ms + lease_ms, limit)
 
-    def _attempt(self, claim: Claim) -> None:
-        # Two short transactions and none while it posts: a receiver that hangs holds no lock.
+    def _attempt(self, claims: Sequence[Claim]) -> int:
+        """Make the claimed attempts, in their order; what there is no time for is given back.
+
+        Returns:
+            How many were made.
+        """
+        # Short transactions and none while it posts: a receiver that hangs holds no lock.
         with self._engine.connect() as connection:
-            event = self._event(connection, claim)
-            is_revoked = event is not None and _is_revoked(connection, claim, event)
-        if event is None:
-            ending = Ending(DeliveryStatus.DEAD, None, _TAMPERED)
-        elif is_revoked:
-            ending = Ending(DeliveryStatus.DEAD, None, _REVOKED)
-        else:
-            ending = self._post(event["id"], rfc8785.dumps(event))
-        status, delay_s = self._next(claim, ending)
+            found = self._events(connection, claims)
+            ids = [event["id"] for event in found.values()]
+            revoked = correction_rows.revoked_among(connection, claims[0].workspace, ids)
+        begun = time.monotonic()
+        outcomes: list[Outcome] = []
+        is_gone = False
+        for claim in claims:
+            if outcomes and (is_gone or self._is_quiet() or time.monotonic() - begun > _BATCH_S):
+                break
+            event = found.get(claim.sequence)
+            if event is None:
+                ending = Ending(DeliveryStatus.DEAD, None, _TAMPERED)
+            elif event["id"] in revoked:
+                ending = Ending(DeliveryStatus.DEAD, None, _REVOKED)
+            else:
+                ending = self._post(event["id"], rfc8785.dumps(event))
+            outcomes.append(self._outcome(claim, ending))
+            is_gone = ending.http_status == _GONE
+            self._quiet_until_ms = _now_ms() + int(ending.pause_s * 1000)
         with self._engine.begin() as connection:
-            due_ms = _now_ms() + int(delay_s * 1000)
-            delivery_queue.finish(
-                connection, claim, status, due_ms, ending.http_status, ending.error
-            )
-            if ending.http_status == _GONE:
+            delivery_queue.finish(connection, outcomes)
+            for claim in claims[len(outcomes) :]:
+                delivery_queue.release(connection, claim)
+            if is_gone:
                 receiver_state.stop(connection, self._receiver.mark)
-        self._quiet_until_ms = _now_ms() + int(ending.pause_s * 1000)
-        _logger.info(
-            "Reward event %s of workspace %s, attempt %s: %s%s",
-            claim.sequence,
-            claim.workspace,
-            claim.attempt,
-            status.value,
-            f", {ending.error}" if ending.error else "",
-        )
+        for each in outcomes:
+            _logger.info(
+                "Reward event %s of workspace %s, attempt %s: %s%s",
+                each.claim.sequence,
+                each.claim.workspace,
+                each.claim.attempt,
+                each.status.value,
+                f", {each.error}" if each.error else "",
+            )
+        return len(outcomes)
 
-    def _event(self, connection: Connection, claim: Claim) -> dict[str, Any] | None:
-        """The claimed event; None where 'rewards verify' would name it or its delivery."""
-        if not is_proven(connection, claim):
-            return None
-        return proven_event(connection, claim.workspace, claim.sequence)
+    def _is_quiet(self) -> bool:
+        return _now_ms() < self._quiet_until_ms
+
+    def _events(self, connection: Connection, claims: Sequence[Claim]) -> dict[int, dict[str, Any]]:
+        """The claimed events by sequence; without those that 'rewards verify' would name."""
+        proven = proven_claims(connection, claims)
+        first, last = claims[0], claims[-1]
+        found = proven_events(connection, first.workspace, first.sequence, last.sequence)
+        return {sequence: found[sequence] for sequence in proven & found.keys()}
+
+    def _outcome(self, claim: Claim, ending: Ending) -> Outcome:
+        status, delay_s = self._next(claim, ending)
+        due_ms = _now_ms() + int(delay_s * 1000)
+        return Outcome(claim, status, due_ms, ending.http_status, ending.error)
 
     def _next(self, claim: Claim, ending: Ending) -> tuple[DeliveryStatus, float]:
         if ending.status is not DeliveryStatus.PENDING:
@@ -197,13 +226,6 @@ class Dispatcher:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(signatures),
         }
-
-
-def _is_revoked(connection: Connection, claim: Claim, event: Mapping[str, Any]) -> bool:
-    found = correction_rows.read_correction(
-        connection, claim.workspace, event["id"], Correction.REVOKED
-    )
-    return found is not None
 
 
 def _now_ms() -> int:

@@ -56,21 +56,25 @@ def find_faults(
     yield from seal_faults(connection)
 
 
-def proven_event(connection: Connection, workspace: str, sequence: int) -> dict[str, Any] | None:
-    """An event that the registry may vouch for: as it, its decision and its neighbours prove it.
+def proven_events(
+    connection: Connection, workspace: str, first: int, last: int
+) -> dict[int, dict[str, Any]]:
+    """Events that the registry may vouch for: as they, their decisions and neighbours prove them.
 
-    None where it is gone, or :func:`find_faults` would name anything of it, of
-    its decision or of the version that earned it.
+    By sequence, from one to another; without those that are gone, and those of which
+    :func:`find_faults` would name anything, of their decisions or of the versions that earned them.
     """
-    row = ledger_checks.read_event(connection, workspace, sequence)
-    if row is None or not _is_linked(row):
-        return None
-    version = payee_tags.read_versions(connection, workspace, sequence, sequence).get(sequence)
-    if any(event_faults(row, version)):
-        return None
-    if not decision_checks.stands(connection, workspace, row["decision_id"]):
-        return None
-    return event_of(row)
+    rows = ledger_checks.read_linked_events(connection, workspace, first, last)
+    versions = payee_tags.read_versions(connection, workspace, first, last)
+    taken = [row["decision_id"] for row in rows]
+    standing = decision_checks.standing_among(connection, workspace, taken)
+    return {
+        row["sequence"]: event_of(row)
+        for row in rows
+        if row["decision_id"] in standing
+        and _is_linked(row)
+        and not any(event_faults(row, versions.get(row["sequence"])))
+    }
 
 
 def _chain_faults(connection: Connection, workspace: str) -> Iterator[LedgerFault]:

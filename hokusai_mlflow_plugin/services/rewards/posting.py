@@ -16,11 +16,15 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
+
+_SHORT_BYTES = 4_096
+"""An answer's body is read up to this length."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Poster:
                 _watch_proxies(adapter)
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Post, without following a redirect or reading the answer's body.
+        """Post, without following a redirect; what counts is the head of the answer.
 
         Returns:
             The head of the answer.
@@ -75,7 +79,7 @@ class Poster:
         def run() -> None:
             _running.attempt = attempt
             try:
-                outcome.append(self._post(body, headers))
+                self._post(body, headers, outcome)
             except Exception as error:
                 outcome.append(error)
 
@@ -83,14 +87,17 @@ class Poster:
         thread = threading.Thread(target=run, name="reward-post", daemon=True)
         thread.start()
         thread.join(self._timeout_s)
-        if not outcome:
+        if thread.is_alive():
             attempt.give_up()
+        if not outcome:
             raise DeadlineExceeded(self._timeout_s)
         if isinstance(outcome[0], Exception):
             raise outcome[0]
         return outcome[0]
 
-    def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _post(
+        self, body: bytes, headers: Mapping[str, str], outcome: list[Answer | Exception]
+    ) -> None:
         with self._session.post(
             self._url,
             data=body,
@@ -99,7 +106,17 @@ class Poster:
             allow_redirects=False,
             stream=True,  # an endless answer is not read
         ) as response:
-            return Answer(response.status_code, response.headers.get("retry-after"))
+            outcome.append(Answer(response.status_code, response.headers.get("retry-after")))
+            # What is read to its end leaves the connection open for the next post.
+            if _is_short(response):
+                _ = response.content
+
+
+def _is_short(response: requests.Response) -> bool:
+    length = response.headers.get("content-length", "")
+    return response.status_code == HTTPStatus.NO_CONTENT or (
+        length.isdecimal() and int(length) <= _SHORT_BYTES
+    )
 
 
 def failure(error: Exception) -> str:

@@ -20,7 +20,7 @@ from support.registry import VALUE, create_version, token_tags
 from support.rewards import assert_sound, events, own_hash, rows
 from support.tampering import reseal
 
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, receiver_state, replays
+from hokusai_mlflow_plugin.db.rewards import delivery_queue, delivery_state, receiver_state, replays
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.domain.errors import ReceiverGone, ReceiverUnresolved, SettingsError
 from hokusai_mlflow_plugin.services.rewards import delivery_backlog, dispatch
@@ -352,7 +352,7 @@ def test_three_dispatchers_keep_the_order(store, receiver, dispatcher_factory, f
 
 def test_an_attempt_under_way_is_left_alone(store, receiver, dispatcher_factory, clock):
     """While one dispatcher waits for the receiver, another neither repeats that event nor begins
-    with the next one; it does when the first one's claim has run out.
+    with the next one; it does, in their order, when the first one's claim has run out.
     """
     ids = earn(store, 2)
     receiver.answers("hang", 200)
@@ -363,11 +363,79 @@ def test_an_attempt_under_way_is_left_alone(store, receiver, dispatcher_factory,
         assert other.deliver_due() == 0
         clock.advance(LEASE_S)
         assert other.deliver_due() == 2
-        assert receiver.ids == [ids[0], ids[1], ids[0]]
+        assert receiver.ids == [ids[0], ids[0], ids[1]]
         assert deliveries(store) == [("delivered", 2), ("delivered", 1)]
         receiver.release()
         assert hanging.result() == 1
     assert deliveries(store) == [("delivered", 2), ("delivered", 1)]
+
+
+def test_a_batch_that_is_broken_off(store, receiver, dispatcher, clock):
+    """What was claimed together and not sent, since the receiver asks for a pause, is as it was."""
+    earn(store, 3)
+    dispatcher.deliver_due()  # the next batch is larger
+    ids = earn(store, 6)
+    receiver.answers(204, (503, "250"), 204)
+    assert dispatcher.deliver_due() == 2
+    assert deliveries(store)[3:] == [("delivered", 1), ("pending", 1), *4 * [("pending", 0)]]
+    assert len(attempts(store)) == len(receiver.heard) == 5
+    assert_sound(store)
+    clock.advance(250)
+    assert dispatcher.deliver_due() == 5
+    assert receiver.first_ids == ids
+    assert {status for status, _attempts in deliveries(store)} == {"delivered"}
+    assert_sound(store)
+
+
+def test_a_slow_receiver_gets_small_batches(store, receiver, dispatcher, monkeypatch):
+    """No more is claimed than is sent in a short time: others do not wait for long."""
+    monkeypatch.setattr(dispatch, "_BATCH_S", 0.0)
+    ids = earn(store, 5)
+    assert dispatcher.deliver_due() == 5
+    assert receiver.ids == ids
+    assert [attempt for _status, attempt in deliveries(store)] == 5 * [1]
+    assert_sound(store)
+
+
+def test_what_a_dead_dispatcher_had_claimed_comes_first(store, receiver, dispatcher_factory, clock):
+    """Events that were claimed together by one who then died are sent before what follows them."""
+    ids = earn(store, 5)
+    with store.engine.begin() as connection:
+        claims = delivery_queue.claim_next(connection, clock(), clock() + 1000 * LEASE_S, 3)
+    assert [claim.sequence for claim in claims] == [1, 2, 3]
+    assert dispatcher_factory().deliver_due() == 0
+    clock.advance(LEASE_S + 1)
+    assert dispatcher_factory().deliver_due() == 5
+    assert receiver.ids == ids
+    assert [attempt for _status, attempt in deliveries(store)] == [2, 2, 2, 1, 1]
+    assert_sound(store)
+
+
+def test_a_replay_before_its_turn_in_a_batch(store, receiver, dispatcher, clock):
+    """A replay of an event that is claimed and not sent yet is not undone by giving it back."""
+    earn(store, 3)
+    dispatcher.deliver_due()
+    ids = earn(store, 3)
+
+    def answer(_delivery):
+        assert replay(store, ids[5], clock)
+        receiver.answers(204)
+        return 503, "250"
+
+    receiver.answer = answer
+    assert dispatcher.deliver_due() == 1
+    assert deliveries(store)[3:] == [("pending", 1), ("pending", 0), ("pending", 1)]
+    assert_sound(store)
+    clock.advance(250)
+    assert dispatcher.deliver_due() == 3
+    assert sorted(receiver.ids) == sorted([*ids, ids[3]])
+
+
+def test_connections_are_kept(store, receiver, dispatcher):
+    """One connection serves many posts, also where an answer has a short body."""
+    earn(store, 4)
+    dispatcher.deliver_due()
+    assert len({each.client for each in receiver.heard}) == 1
 
 
 def test_a_registration_never_waits_for_the_receiver(store, receiver, dispatcher_factory):
@@ -549,11 +617,11 @@ def test_what_the_url_holds_is_not_told(store, receiver, dispatcher_factory, cap
 def test_backlog(store, receiver, dispatcher, clock):
     """How many events wait, and how long the oldest has; none once they are delivered."""
     with store.engine.connect() as connection:
-        assert delivery_queue.backlog(connection) == (0, None)
+        assert delivery_state.backlog(connection) == (0, None)
     assert store.ask(delivery_backlog.age_s) == 0.0
     earn(store, 2)
     with store.engine.connect() as connection:
-        assert delivery_queue.backlog(connection) == (2, events(store)[0]["timestamp"])
+        assert delivery_state.backlog(connection) == (2, events(store)[0]["timestamp"])
     assert store.ask(delivery_backlog.age_s) > 0.0
     dispatcher.deliver_due()
     assert store.ask(delivery_backlog.age_s) == 0.0
@@ -565,7 +633,7 @@ def test_how_deliveries_stand(store, receiver, dispatcher):
     receiver.answers(500)
     dispatcher.deliver_due(1)
     with store.engine.connect() as connection:
-        found = delivery_queue.read_deliveries(connection, "default", [1, 2, 3])
+        found = delivery_state.read_deliveries(connection, "default", [1, 2, 3])
     assert {key: (row["status"], row["attempts"]) for key, row in found.items()} == {
         1: ("pending", 1),
         2: ("pending", 0),
