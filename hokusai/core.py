@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
@@ -25,16 +24,28 @@ from hokusai.entities import (
 )
 from hokusai.errors import NotTokenised, translated
 from hokusai.lineage import Lineage
-from hokusai.mlflow_compat import resolve_uris, selected
+from hokusai.mlflow_compat import resolve_uris
 from hokusai.new_models import new_model_undone
 from hokusai.pages import link, page_url
 from hokusai.reach.settings import copying
+from hokusai.registering import register_version
 from hokusai.registration import is_valid, registration_tags, require_valid
-from hokusai.transport import Transport, every, open_transport, store_uri, without_credentials
+from hokusai.transport import (
+    Transport,
+    every,
+    is_remote,
+    open_transport,
+    store_uri,
+    without_credentials,
+)
 from hokusai_mlflow_plugin.domain.tags import check_registration
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 
 __all__ = ["ModelRegistry"]
+
+
+_IN_FLIGHT = 8
+"""Registrations at a time: MLflow's client keeps ten connections."""
 
 
 def __dir__() -> list[str]:
@@ -94,9 +105,8 @@ class ModelRegistry:
         """Register a model as one new version that carries a token.
 
         It is checked in this process, then by the registry, and only then created: one version,
-        all tags in one request. ``mlflow.register_model`` does it, so every model URI is taken
-        that it takes. While it runs, MLflow's own functions in other threads, too, work on this
-        registry.
+        all tags in one request. Every model URI is taken that ``mlflow.register_model`` takes.
+        MLflow's settings stay as they are, for other threads, too.
 
         Args:
             model_uri: The model, e.g. ``runs:/RUN_ID/model``.
@@ -121,19 +131,23 @@ class ModelRegistry:
         model_uri, name = text("model_uri", model_uri), text("name", name)
         given = registration_tags(token_id, benchmark_metric, benchmark_value, tags)
         warned = require_valid(self._transport, name, given)
+        client = self._client
         with (
             copying(copy),
-            selected(self.registry_uri, self.tracking_uri),
-            new_model_undone(self._client, name, model_uri),
+            new_model_undone(client, name, model_uri),
         ):
-            version = mlflow.register_model(model_uri, name, tags=given)
-        model = self._client.get_registered_model(name)
+            version = register_version(client, model_uri, name, given)
+        model = client.get_registered_model(name)
         return TokenizedModel(model, as_over_rest(version), given[TOKEN_ID_TAG], warned)
 
     def register_tokenized_models(
         self, items: Iterable[Mapping[str, Any]], *, progress: bool = True
     ) -> list[TokenizedModel | Exception]:
-        """Register many models, one after the other, whatever becomes of each.
+        """Register many models, several at a time, whatever becomes of each.
+
+        Those of one name, and those of one token, are registered one after the other in their
+        order: versions are numbered by it, and improvements measured. In a database of this
+        process, all of them are.
 
         Args:
             items: The parameters of :meth:`register_tokenized_model`, by their names or by
@@ -146,7 +160,12 @@ class ModelRegistry:
         Raises:
             RequestRefused: ``items`` is no list.
         """
-        return register_each(self.register_tokenized_model, items, progress=progress)
+        # A server is asked on connections of its own; in this process, writers of one database
+        # would wait for each other.
+        in_flight = _IN_FLIGHT if is_remote(self.registry_uri) else 1
+        return register_each(
+            self.register_tokenized_model, items, progress=progress, in_flight=in_flight
+        )
 
     @translated()
     def bind_model(self, name: str, token_id: str, benchmark_metric: str) -> RegisteredModel:

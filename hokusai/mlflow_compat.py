@@ -1,17 +1,12 @@
-"""Every name of MLflow's that the client uses and that is not public.
-
-MLflow's fluent functions take the registry and the tracking server from two module variables, which
-``mlflow.set_registry_uri`` and ``mlflow.set_tracking_uri`` set. Those functions cannot put them
-back: they also write environment variables, and the second one forgets where traces go.
-"""
+"""Every name of MLflow's that the client uses and that is not public."""
 
 from __future__ import annotations
 
 import posixpath
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,12 +22,12 @@ from mlflow.tracking._model_registry import utils as _registry
 from mlflow.tracking._tracking_service import utils as _tracking
 from mlflow.utils import workspace_context as _workspace
 from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from mlflow.utils.rest_utils import augmented_raise_for_status, http_request
 from mlflow.utils.uri import is_local_uri
 
-# MLflow's two variables are the process's own: of two threads in ``selected`` at once, the second
-# would put back what the first had set.
-_selecting = threading.RLock()
+VERSIONS_OF_MODEL = str(MLFLOW_MODEL_VERSIONS)
+"""Tag of a logged model: the versions that it was registered as, in JSON."""
 
 
 def resolve_uris(registry_uri: str | None, tracking_uri: str | None) -> tuple[str, str]:
@@ -74,27 +69,28 @@ def active_workspace() -> str | None:
     return _workspace.get_request_workspace()
 
 
-@contextmanager
-def selected(registry_uri: str, tracking_uri: str) -> Iterator[None]:
-    """Point MLflow's fluent functions at these stores, for a while.
+_registering: ContextVar[bool] = ContextVar("hokusai_registering", default=False)
 
-    One thread at a time. The environment and the tracing setup stay as they are.
-    """
-    with _selecting:
-        before = _registry._registry_uri, _tracking._tracking_uri
-        _registry._registry_uri, _tracking._tracking_uri = registry_uri, tracking_uri
-        try:
-            yield
-        finally:
-            _registry._registry_uri, _tracking._tracking_uri = before
+
+@contextmanager
+def registering() -> Iterator[None]:
+    """While the block runs, the registered model and its version are made together."""
+    token = _registering.set(True)
+    try:
+        yield
+    finally:
+        _registering.reset(token)
 
 
 def is_registering() -> bool:
-    """Whether ``mlflow.register_model``, or a ``log_model`` that registers, called this code.
+    """Whether ``mlflow.register_model``, a ``log_model`` that registers, or this package's own way
+    to register called this code.
 
     They create the registered model first and tell the store nothing (``_register_model``,
     MLflow 3.17), so that a model made by hand looks the same to it. Only who called can tell.
     """
+    if _registering.get():
+        return True
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is _fluent._register_model.__code__:

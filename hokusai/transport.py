@@ -130,8 +130,12 @@ def _of_database(registry_uri: str) -> str:
 def open_transport(registry_uri: str, tracking_uri: str) -> Transport:
     """The transport to a registry, by its :func:`store_uri`."""
     store = open_store(registry_uri, tracking_uri)
-    in_process = not is_server(registry_uri) and not is_reaching(registry_uri)
-    return StoreTransport(store) if in_process else RestTransport(store)
+    return RestTransport(store) if is_remote(registry_uri) else StoreTransport(store)
+
+
+def is_remote(registry_uri: str) -> bool:
+    """Whether a registry, by its :func:`store_uri`, is a server's."""
+    return bool(is_server(registry_uri) or is_reaching(registry_uri))
 
 
 def every(transport: Transport, route: str, key: str, **parameters: Any) -> Iterator[Json]:

@@ -82,6 +82,24 @@ def test_explicit_registries(server: Server, tmp_path: Path, new_name: NewName) 
         ModelRegistry().get_model_lineage(new_name("model"))
 
 
+def test_configuration_stays_while_models_are_registered(
+    server: Server, new_name: NewName, new_token: str
+) -> None:
+    """Other threads of the process find MLflow's settings at every moment as they set them."""
+    registry = ModelRegistry(server.uri)
+    item = {"uri": SOURCE, "token_id": new_token, "metric": "accuracy", "value": "0.85"}
+    items = [{**item, "name": new_name(f"model-{number}")} for number in range(5)]
+    before, seen = configuration(), []
+
+    with ThreadPoolExecutor(1) as thread:
+        results = thread.submit(registry.register_tokenized_models, items, progress=False)
+        while not results.done():
+            seen.append(configuration())
+
+    assert [result.version for result in results.result()] == ["1"] * 5
+    assert all(each == before for each in seen)
+
+
 def test_threads(server: Server, tmp_path: Path, new_name: NewName) -> None:
     """Threads that register in different registries at once do not mix them up."""
     registries = {
