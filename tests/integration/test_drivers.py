@@ -89,3 +89,17 @@ def test_deadlock_is_known(driver_uri):
         thread.join(60)
     engine.dispose()
     assert [is_deadlock(error) for error in errors] == [True]
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("query", "prepares"), [({}, True), ({"plugin": "pgbouncer"}, False)])
+def test_nothing_is_prepared_for_a_pooler(database_uri, query, prepares):
+    """psycopg 3 leaves no statement behind on a connection that may be another client's next."""
+    url = make_url(database_uri).set(drivername="postgresql+psycopg").update_query_dict(query)
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        for number in range(20):
+            connection.execute(text("SELECT :number + 1"), {"number": number})
+        left = connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+    engine.dispose()
+    assert bool(left) == prepares
