@@ -16,7 +16,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import bench_clients
 import bench_connections
+import bench_dispatch
 import bench_http
 import bench_reads
 import bench_report
@@ -51,6 +53,9 @@ def main() -> None:
                 rounds, seconds = arguments.http_rounds, arguments.http_seconds
                 figures += bench_http.measure(database, uri, size, rounds, seconds)
                 figures += bench_connections.measure(database, uri, size, arguments.rounds)
+            if size == min(arguments.sizes):
+                figures += bench_clients.measure(database, uri, size, arguments.rounds)
+                figures += bench_dispatch.measure(database, uri, size)
             _write(arguments.name, figures)
         figures += bench_reads.growth(database, uris, arguments.rounds)
     _write(arguments.name, figures)
