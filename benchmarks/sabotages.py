@@ -52,13 +52,13 @@ SABOTAGES: dict[str, Sabotage] = {
             ),
             (
                 "services/rewards/ledger.py",
-                "str(uuid.uuid5(uuid.UUID(tail.ledger_id), rfc8785.dumps(step).decode()))",
+                "str(uuid.uuid5(uuid.UUID(ledger_id), rfc8785.dumps(list(of)).decode()))",
                 "str(uuid.uuid4())",
             ),
             # And verification names an id that does not follow from its step.
             (
                 "services/rewards/event_checks.py",
-                '    return bool(row["event_id"] == str(own))\n',
+                '    return bool(row["event_id"] == own)\n',
                 "    return True\n",
             ),
             # Its lock alone would keep the second writer waiting until the first is done.

@@ -19,6 +19,8 @@ ARENA_VERSIONS = ("1", "2", "3", "4")
 SCENES = 6
 DOOMED = "doomed"
 """A model each of whose versions is deleted and given a stage at once."""
+PAYEE = "0x" + 40 * "1"
+"""Who is paid for each step of the series that all fight over: so that the totals are, too."""
 RUNS = "runs"
 """A model whose tags name the run of each strike."""
 RUN_VALUE = 200_000
@@ -82,6 +84,7 @@ class Strikes:
     def series(self, number: int) -> None:
         """Versions of many models, each a DeltaOne above the head that all of them find."""
         tags = {TOKEN: "SERIES-1", METRIC: "rmse", VALUE: str(100_000 + number)}
+        tags["contributor_address"] = PAYEE
         name = f"list-{self.number % LISTS}"
         self.write("POST", "create", name=name, source=SOURCE, tags=tag_list(tags))
 
