@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright
 from hokusai.core import ModelRegistry
 
 SIZE = {"width": 1200, "height": 760}
-COLOURS = 128
+COLOURS = 256
 
 
 def main(url: str, folder: str) -> None:
@@ -31,7 +31,7 @@ def main(url: str, folder: str) -> None:
     model = token.lower()
     pages = {
         "page-token": f"token?token_id={token}",
-        "page-model": f"model?name={quote(model)}",
+        "page-model": f"model?name={quote(model)}#lineage",
         "page-ledger": f"ledger?token_id={token}",
     }
     with sync_playwright() as playwright:
@@ -43,7 +43,9 @@ def main(url: str, folder: str) -> None:
             page.goto(f"{url}/hokusai/{address}")
             file = Path(folder, f"{name}.png")
             picture = Image.open(io.BytesIO(page.screenshot()))
-            picture.convert("RGB").quantize(COLOURS).save(file, optimize=True)
+            picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.FASTOCTREE).save(
+                file, optimize=True
+            )
             print(f"Drawn in {file} ({file.stat().st_size // 1024} kB)")
         browser.close()
 
