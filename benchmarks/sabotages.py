@@ -37,8 +37,8 @@ SABOTAGES: dict[str, Sabotage] = {
         (
             (
                 "services/registry_writes.py",
-                "    for key in sorted(changes.staged):\n",
-                "    for key in ():\n",
+                "    for key, (before, stage) in sorted(changes.staged.items()):\n",
+                "    for key, (before, stage) in ():\n",
             ),
         )
     ),

@@ -16,6 +16,7 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from hokusai.arguments import optional_text, text, version_number
 from hokusai.binding import bind
 from hokusai.bulk import register_each
+from hokusai.declarations import TokenDeclarations
 from hokusai.entities import (
     LineageVersion,
     TokenizedModel,
@@ -52,7 +53,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-class ModelRegistry:
+class ModelRegistry(TokenDeclarations):
     """MLflow's model registry, with the tokens of its versions.
 
     What is not given is taken from MLflow's own configuration at this moment, as ``MlflowClient``

@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     FEATURE_DISABLED,
     INVALID_PARAMETER_VALUE,
+    PERMISSION_DENIED,
     RESOURCE_CONFLICT,
     RESOURCE_DOES_NOT_EXIST,
     ErrorCode,
@@ -27,7 +28,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-_REFUSALS = {ErrorCode.Name(code): code for code in (INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT)}
+_REFUSALS = {
+    ErrorCode.Name(code): code
+    for code in (INVALID_PARAMETER_VALUE, RESOURCE_CONFLICT, PERMISSION_DENIED)
+}
 
 
 class RequestRefused(HokusaiError, MlflowException, ValueError):

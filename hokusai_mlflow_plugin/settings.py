@@ -67,6 +67,13 @@ class RewardReview(str, Enum):
     MANUAL = "manual"
 
 
+class TokensPolicy(str, Enum):
+    """Which tokens a version may carry (R18)."""
+
+    OPEN = "open"
+    DECLARED = "declared"
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings, checked."""
@@ -96,6 +103,8 @@ class Settings:
     """What ``rewards checkpoint`` signs with: one key, or two during a rotation (R21)."""
     checkpoint_public_keys: tuple[PublicKey, ...] = ()
     """Of these one has to have signed the checkpoints that ``rewards verify`` looks at."""
+    tokens: TokensPolicy = TokensPolicy.OPEN
+    """Whether a token has to be declared before a version may carry it."""
     rewards: bool = True
     """Whether improvements earn anything; else they only raise heads (R13)."""
     reward_review: RewardReview = RewardReview.NONE
@@ -156,6 +165,8 @@ _policy = choice(
 _reward_review = choice({each.value: each for each in RewardReview}, "none or manual")
 _metrics_policy = choice({each.value: each for each in MetricsPolicy}, "open or catalogue")
 
+_tokens_policy = choice({each.value: each for each in TokensPolicy}, "open or declared")
+
 _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_POLICY": ("policy", _policy),
     "HOKUSAI_AUTO_MIGRATE": ("auto_migrate", flag),
@@ -178,4 +189,5 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_REWARD_REVIEW": ("reward_review", _reward_review),
     "HOKUSAI_SETTLERS": ("settlers", user_names),
     "HOKUSAI_UI_LINK": ("ui_link", flag),
+    "HOKUSAI_TOKENS": ("tokens", _tokens_policy),
 }

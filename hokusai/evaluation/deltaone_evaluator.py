@@ -53,6 +53,8 @@ class Decision:
     """Epoch milliseconds."""
     threshold_pp: str | None = None
     """What a DeltaOne needed, in percentage points; None for a decision of an earlier release."""
+    actor: str | None = None
+    """Whose request it came from; None where the server has no users."""
     unit: str | None = None
     """The metric's unit, where the catalogue has it."""
     logged_value: str | None = None

@@ -56,7 +56,8 @@ def explain(name: str, version: int | None, registry_uri: str | None, as_json: b
     tags = registry.get_tokenized_model(name, found["version"]).tags
     if (logged_by := tags.get(BOUND_TAG)) is not None:
         click.echo(f"  Its registered model tokenised it, with what run {logged_by} logged.")
-    click.echo(f"  Decided {time_text(decision['decided_timestamp'])}.")
+    by = "" if decision["actor"] is None else f" on a request of {decision['actor']}"
+    click.echo(f"  Decided {time_text(decision['decided_timestamp'])}{by}.")
     for earlier in found["history"]:
         when = time_text(earlier["decided_timestamp"])
         click.echo(f"  Before that, {when}: {earlier['outcome']}. {earlier['reason']}")

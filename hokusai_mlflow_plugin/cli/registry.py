@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hokusai_mlflow_plugin.cli import token_owners
 from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
 from hokusai_mlflow_plugin.cli.output import (
     counted,
@@ -121,6 +122,17 @@ def show_token(token_id: str, registry_uri: str | None, as_json: bool) -> None:
         ),
     )
     _print_page(registry, "token", token_id=token_id)
+
+
+for command in (
+    token_owners.declare,
+    token_owners.grant,
+    token_owners.revoke,
+    token_owners.close,
+    token_owners.publishers,
+    token_owners.check,
+):
+    token.add_command(command)
 
 
 @click.group()

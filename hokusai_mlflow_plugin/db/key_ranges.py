@@ -78,6 +78,16 @@ def follows(
     )
 
 
+def newest_before(
+    time: ColumnElement[int], key: ColumnElement[str], before: tuple[int, str] | None
+) -> list[ColumnElement[bool]]:
+    """Whether a row comes after one, where rows are ordered by time and key, both descending."""
+    if before is None:
+        return []
+    # The first column is bounded on its own: MySQL takes no index range from the rest.
+    return [time <= before[0], or_(time < before[0], key < before[1])]
+
+
 def same_model(one: Table, other: Table) -> ColumnElement[bool]:
     """The join condition of two tables that are keyed by model or version."""
     return and_(one.c.workspace == other.c.workspace, one.c.name == other.c.name)

@@ -56,6 +56,32 @@ class TagsRefused(HokusaiError, ValueError):
         super().__init__(prefix + text)
 
 
+class NotAPublisher(TagsRefused):
+    """A write is well-formed, and its sender may not put the token on versions (R18)."""
+
+
+class TokenNotDeclared(HokusaiError, LookupError):
+    """A token has no declaration that could be read or changed."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(
+            f"Token {token_id} is not declared in this workspace. Declare it with 'hokusai-mlflow "
+            f"token declare {token_id} --metric METRIC'."
+        )
+        self.token_id = token_id
+
+
+class TokenElsewhere(HokusaiError, ValueError):
+    """A token cannot be declared here, because another workspace has it (R18)."""
+
+    def __init__(self, token_id: str) -> None:
+        super().__init__(
+            f"Token {token_id} belongs to another workspace of this server. To assign it to this "
+            "one, declare it with 'reassign' (command line: --reassign)."
+        )
+        self.token_id = token_id
+
+
 class DamagedSeries(HokusaiError):
     """A series' head rests on a decision that somebody removed: nothing can be decided."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from hokusai_mlflow_plugin.domain.errors import Violation
+from hokusai_mlflow_plugin.domain.errors import InvalidRequest, Violation
 
 TOKEN_ID_TAG = "hokusai_token_id"
 MAX_LENGTH = 64
@@ -44,6 +44,16 @@ def check_token_id(value: str) -> Violation | None:
         "groups of upper-case ASCII letters and digits joined by single hyphens, beginning "
         f"with a letter, at most {MAX_LENGTH} characters, such as 'IMG-001'.{hint}",
     )
+
+
+def require_token_id(token_id: str) -> None:
+    """Refuse a parameter that is no token id.
+
+    Raises:
+        InvalidRequest: It breaks R1.
+    """
+    if violation := check_token_id(token_id):
+        raise InvalidRequest(violation.message.replace(f" in tag {TOKEN_ID_TAG}", ""))
 
 
 def shown(value: str, limit: int = 80) -> str:

@@ -17,6 +17,17 @@ class CreatedVersion:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class AliasGiven:
+    """An alias that a tokenised version was given."""
+
+    version: VersionId
+    token_id: str
+    alias: str
+    before: int | None
+    """The version of the model that had it until then."""
+
+
 @dataclass
 class Changes:
     """What one flush did, as far as the rules and the index care."""
@@ -32,12 +43,16 @@ class Changes:
     removed: dict[VersionId, dict[str, str]] = field(default_factory=dict)
     """Those of its tags that were deleted, as they were."""
     deleted: set[VersionId] = field(default_factory=set)
-    staged: set[VersionId] = field(default_factory=set)
-    """Live versions that were given a stage."""
+    staged: dict[VersionId, tuple[str | None, str | None]] = field(default_factory=dict)
+    """Live versions that were given a stage, with the one before and the new one."""
+    aliased: list[AliasGiven] = field(default_factory=list)
+    """Aliases that were given to tokenised versions."""
+    unaliased: list[tuple[VersionId, str]] = field(default_factory=list)
+    """Aliases that were taken from versions."""
     created_models: set[ModelId] = field(default_factory=set)
     deleted_models: set[ModelId] = field(default_factory=set)
-    deleted_tokenised: set[ModelId] = field(default_factory=set)
-    """Those of them of which a version carried a token, deleted versions included."""
+    deleted_tokenised: dict[ModelId, set[str]] = field(default_factory=dict)
+    """Those of them of which a version carried a token, deleted versions included; the tokens."""
     reduced_models: set[ModelId] = field(default_factory=set)
     """Models that lost a tag or an alias of any kind, or a version's."""
     renamed: list[tuple[ModelId, str]] = field(default_factory=list)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -22,8 +23,8 @@ from hokusai_mlflow_plugin.domain.errors import (
     TagsLocked,
     TagsRefused,
 )
-from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.ownership import Ownership
 from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG, REQUIRED_TAGS
 from hokusai_mlflow_plugin.domain.tags import (
     RULED_TAGS,
@@ -40,8 +41,10 @@ from hokusai_mlflow_plugin.services.changes import Changes
 from hokusai_mlflow_plugin.services.deltaone import restoring, tag_locks, unpaid
 from hokusai_mlflow_plugin.services.deltaone.decisions import decide_version, needs_decision
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
+from hokusai_mlflow_plugin.services.history.entries import record_tags
 from hokusai_mlflow_plugin.services.policy import findings
 from hokusai_mlflow_plugin.services.rewards import ledger
+from hokusai_mlflow_plugin.services.tokens import owners
 from hokusai_mlflow_plugin.settings import Policy, RewardReview, Settings
 
 
@@ -79,7 +82,7 @@ def _was_tokenised(
     if removed.keys().isdisjoint(REQUIRED_TAGS) or not is_ruled(before):
         return False
     catalogue = judge.settings.catalogue
-    surroundings = _surroundings(connection, catalogue, version, before)
+    surroundings = _surroundings(connection, judge, version, before)
     return token_tags(before, Context(surroundings.model_token, catalogue)) is not None
 
 
@@ -88,7 +91,7 @@ def write_version(connection: Connection, judge: Judge, version: Version, write:
     audited = judge.settings.policy is Policy.AUDIT
     try:
         try:
-            checked = _check(connection, judge.settings, version, write)
+            checked = _check(connection, judge, version, write)
         except TagsLocked as lock_refusal:
             if _restore(connection, judge, version, write, lock_refusal):
                 return
@@ -99,15 +102,23 @@ def write_version(connection: Connection, judge: Judge, version: Version, write:
             raise
         # The write stays, so its row would say what the tags do not say any more (R7).
         index_rows.remove(connection, version.id)
-        findings.record(connection, version.id, version.creation_time_ms, refusal)
+        findings.record(connection, version.id, version.creation_time_ms, refusal, judge.actor())
         judge.let_pass(version.id, refusal)
         return
+    if not write.created and is_ruled(write.tags) and decision_id == _decided(version):
+        written = {key: write.tags.get(key) for key in write.written}
+        record_tags(connection, judge, version.id, write.tags, written)
     if checked.tags is not None:
         index_rows.put(connection, version, checked.tags, decision_id)
     elif version.indexed is not None:
         index_rows.remove(connection, version.id)
     if audited:
         finding_rows.remove(connection, version.id)
+
+
+def _decided(version: Version) -> str | None:
+    """The decision that was in force before the write."""
+    return None if version.indexed is None else version.indexed.decision_id
 
 
 def _restore(
@@ -121,14 +132,14 @@ def _restore(
     held = restoring.held(connection, version, write, catalogue)
     if held is None:
         return False
-    surroundings = _surroundings(connection, catalogue, version, write.tags)
+    surroundings = _surroundings(connection, judge, version, write.tags)
     tags = token_tags(write.tags, Context(surroundings.model_token, catalogue))
     if tags is not None and held.is_whole:
         index_rows.put(connection, version, tags, held.decision_id)
         finding_rows.remove(connection, version.id)
     else:
         index_rows.remove(connection, version.id)
-        findings.record(connection, version.id, version.creation_time_ms, refusal)
+        findings.record(connection, version.id, version.creation_time_ms, refusal, judge.actor())
     return True
 
 
@@ -140,29 +151,39 @@ class _Checked:
     """None where it is not tokenised."""
     head: SeriesHead | None
     past: PastDecisions
+    owner: Ownership | None
 
 
-def _check(connection: Connection, settings: Settings, version: Version, write: Write) -> _Checked:
+def _check(connection: Connection, judge: Judge, version: Version, write: Write) -> _Checked:
     """Check a version's tags by all rules.
 
     Raises:
         TagsRefused: They break one.
         TagsLocked: A reward rests on a tag that is written.
     """
+    settings = judge.settings
     past = PastDecisions()
     if not write.created:
         # Not for a new version: it has no history, and asking would cost its creation a statement.
         past = tag_locks.unlocked_history(
             connection, settings.catalogue, version, write, version_subject(version.id)
         )
-    surroundings = _surroundings(connection, settings.catalogue, version, write.tags)
+    surroundings = _surroundings(connection, judge, version, write.tags)
     context = Context(
         surroundings.model_token, settings.catalogue, settings.policy is Policy.STRICT
     )
     respelt = tag_spelling.respelt(connection, version.id, _keys(write), RULED_TAGS)
-    if violations := respelt or check_write(write, context):
-        raise TagsRefused(violations, version_subject(version.id) + _origin_of_tags(write))
-    return _Checked(token_tags(write.tags, context), surroundings.head, past)
+    subject = version_subject(version.id) + _origin_of_tags(write)
+    use = None
+    if is_ruled(write.tags):
+        workspace = version.id.workspace
+        use = owners.use_of(workspace, write.tags, settings.catalogue, judge.actor())
+    of_owner = owners.owner_faults(settings, use, surroundings.owner)
+    if violations := respelt or [*check_write(write, context), *of_owner]:
+        raise owners.refusal(violations, subject)
+    if surroundings.owner is None:
+        owners.claim_first_use(connection, judge, use, subject)
+    return _Checked(token_tags(write.tags, context), surroundings.head, past, surroundings.owner)
 
 
 def _origin_of_tags(write: Write) -> str:
@@ -178,14 +199,14 @@ def _keys(write: Write) -> Collection[str]:
 
 
 def _surroundings(
-    connection: Connection, catalogue: Catalogue, version: Version, tags: Mapping[str, str]
+    connection: Connection, judge: Judge, version: Version, tags: Mapping[str, str]
 ) -> Surroundings:
     """What the version is judged by; an untokenised one costs no statement."""
     if not is_ruled(tags):
         return Surroundings(None, None)
-    metric = catalogue.canonical(tags.get(BENCHMARK_METRIC_TAG, ""))
+    metric = judge.settings.catalogue.canonical(tags.get(BENCHMARK_METRIC_TAG, ""))
     series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], metric)
-    return series_heads.read_surroundings(connection, version.id.model, series)
+    return series_heads.read_surroundings(connection, version.id.model, series, judge.actor())
 
 
 def _decide(
@@ -202,15 +223,21 @@ def _decide(
     because = _unpaid(judge.settings, version, write, tags, checked.past)
     decision = decide_version(connection, judge, version, tags, checked.head, because)
     if decision.earned_over is not None:
-        ledger.append(connection, version, tags, decision.row, decision.earned_over, _review(judge))
+        review = _review(judge, checked.owner, decision.row["improvement_pp"])
+        ledger.append(connection, version, tags, decision.row, decision.earned_over, review)
     return decision.id
 
 
-def _review(judge: Judge) -> ledger.AskedBy | None:
-    """Whose event waits for a review, where one is to be made."""
-    if judge.settings.reward_review is RewardReview.NONE:
+def _review(judge: Judge, owner: Ownership | None, points: str) -> ledger.AskedBy | None:
+    """Whose event waits for a review, where one is to be made: also above a token's ceiling."""
+    is_within = owner is None or owner.ceiling_pp is None or _at_most(points, owner.ceiling_pp)
+    if judge.settings.reward_review is RewardReview.NONE and is_within:
         return None
     return ledger.AskedBy(judge.actor())
+
+
+def _at_most(points: str, ceiling_pp: str) -> bool:
+    return Decimal(points) <= Decimal(ceiling_pp)
 
 
 def _unpaid(

@@ -21,6 +21,7 @@ from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
 from hokusai_mlflow_plugin.services import registry_writes
 from hokusai_mlflow_plugin.services.changes import Changes, CreatedVersion
 from hokusai_mlflow_plugin.store import registry_log
+from hokusai_mlflow_plugin.store.aliases import aliases_given
 from hokusai_mlflow_plugin.store.binding import bind_new_version
 from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     DEFAULT_WORKSPACE,
@@ -49,7 +50,7 @@ def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object)
     if not changes.needs_lock:
         return
     try:
-        registry_writes.lock(session.connection(), changes)
+        registry_writes.lock(session.connection(), registry_log.overheard(session), changes)
     except HokusaiError as error:
         raise translate(error) from error
 
@@ -101,6 +102,7 @@ def _changes(session: HokusaiSession) -> Changes:
     # and taken for a write it would be checked and decided on a second time.
     for row in session.new:
         _add_tag_write(changes, created, row, is_new=True)
+    changes.aliased.extend(aliases_given(session))
     for row in session.dirty:
         if isinstance(row, SqlModelVersion):
             _add_stage_change(changes, row)
@@ -111,14 +113,20 @@ def _changes(session: HokusaiSession) -> Changes:
             _add_tag_write(changes, created, row)
     for row in session.deleted:
         _add_tag_write(changes, created, row)
-        _add_removed_tag(changes, row)
-        if isinstance(row, SqlRegisteredModel):
-            changes.deleted_models.add(ModelId(row.workspace, row.name))
-        elif isinstance(row, SqlModelVersion):
-            changes.deleted.add(_version_id(row))
-        elif isinstance(row, _PARTS):
-            changes.reduced_models.add(ModelId(_workspace(row), row.name))
+        _add_deletion(changes, row)
     return _without_deleted(changes)
+
+
+def _add_deletion(changes: Changes, row: Any) -> None:
+    _add_removed_tag(changes, row)
+    if isinstance(row, SqlRegisteredModel):
+        changes.deleted_models.add(ModelId(row.workspace, row.name))
+    elif isinstance(row, SqlModelVersion):
+        changes.deleted.add(_version_id(row))
+    elif isinstance(row, _PARTS):
+        if isinstance(row, SqlRegisteredModelAlias):
+            changes.unaliased.append((_version_id(row), row.alias))
+        changes.reduced_models.add(ModelId(_workspace(row), row.name))
 
 
 def _add_tag_write(
@@ -160,8 +168,12 @@ def _add_stage_change(changes: Changes, row: SqlModelVersion) -> None:
     # Set to what it was counts too: MLflow then writes the version and after it the model, and
     # would deadlock with a writer who has locked the model first.
     if "current_stage" in inspect(row).committed_state:
-        changed = changes.deleted if is_deleted_stage(row.current_stage) else changes.staged
-        changed.add(_version_id(row))
+        if is_deleted_stage(row.current_stage):
+            changes.deleted.add(_version_id(row))
+        else:
+            before = inspect(row).committed_state["current_stage"]
+            was = before if isinstance(before, str) else None
+            changes.staged[_version_id(row)] = (was, row.current_stage)
 
 
 def _add_rename(changes: Changes, row: SqlRegisteredModel) -> None:
@@ -174,21 +186,21 @@ def _without_deleted(changes: Changes) -> Changes:
     """Deleting a model deletes its versions and tags with it: one statement is enough."""
     gone = changes.deleted_models
     if gone:
-        changes.deleted_tokenised = {
-            key.model
-            for key, keys in changes.retagged.items()
-            if key.model in gone and TOKEN_ID_TAG in keys
-        }
+        for key, tags in changes.removed.items():
+            if key.model in gone and TOKEN_ID_TAG in tags:
+                tokens = changes.deleted_tokenised.setdefault(key.model, set())
+                tokens.add(tags[TOKEN_ID_TAG])
         changes.deleted = {key for key in changes.deleted if key.model not in gone}
         changes.retagged = {k: v for k, v in changes.retagged.items() if k.model not in gone}
         changes.removed = {k: v for k, v in changes.removed.items() if k.model not in gone}
         for model in gone:
             changes.retagged_models.pop(model, None)
         changes.reduced_models -= gone
+        changes.unaliased = [each for each in changes.unaliased if each[0].model not in gone]
     return changes
 
 
-def _version_id(row: SqlModelVersion | SqlModelVersionTag) -> VersionId:
+def _version_id(row: SqlModelVersion | SqlModelVersionTag | SqlRegisteredModelAlias) -> VersionId:
     return VersionId(_workspace(row), row.name, int(row.version))
 
 

@@ -16,13 +16,16 @@ from hokusai_mlflow_plugin.db.schema import binary_log, migrations
 from hokusai_mlflow_plugin.domain.errors import HokusaiError, InvalidRequest
 from hokusai_mlflow_plugin.domain.lineage import logged_model_of
 from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.services import reward_commands
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.index import backfill, known_catalogue
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.reward_commands import Command
 from hokusai_mlflow_plugin.services.rewards import catching_up
+from hokusai_mlflow_plugin.services.tokens import declaring
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 from hokusai_mlflow_plugin.store import listener  # noqa: F401  # registers on the session class
+from hokusai_mlflow_plugin.store.aliases import giving_alias
 from hokusai_mlflow_plugin.store.binding import creating_version
 from hokusai_mlflow_plugin.store.evidence import evidence_source
 from hokusai_mlflow_plugin.store.mlflow_compat.authentication import authenticated_user
@@ -46,6 +49,9 @@ from hokusai_mlflow_plugin.store.mlflow_compat.errors import (
 from hokusai_mlflow_plugin.store.retries import begin_again, retry_lost_races
 from hokusai_mlflow_plugin.store.session import session_maker
 from hokusai_mlflow_plugin.store.version_numbers import number_versions
+
+COMMANDS = {**reward_commands.COMMANDS, **declaring.COMMANDS}
+"""What changes something besides MLflow's own writes, by route."""
 
 SCHEME_PREFIX = "hokusai+"
 
@@ -75,7 +81,11 @@ class TokenAwareRegistry:
         known_catalogue.put_on_record(
             store.engine, self.settings.catalogue, is_server=server_tracking_uri() is not None
         )
-        judge = Judge(self.settings, evidence_source(store.engine, tracking_uri))
+        judge = Judge(
+            self.settings,
+            evidence_source(store.engine, tracking_uri),
+            claims_tokens=workspaces_enabled(),
+        )
         # Older stores of MLflow know no read replica.
         read_engine = getattr(store, "read_engine", None)
         store.ManagedSessionMaker = managed_session_maker(
@@ -102,6 +112,12 @@ class TokenAwareRegistry:
             # With its cause, by which retries tell a lost race.
             raise told from error.__cause__
 
+    def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
+        """As MLflow does it; the listener hears whether the version is tokenised."""
+        store: Any = super()
+        with giving_alias():
+            store.set_registered_model_alias(name, alias, version)
+
     def ask(
         self,
         query: Callable[Concatenate[Connection, str, P], T],
@@ -117,8 +133,13 @@ class TokenAwareRegistry:
         """
         store: Any = self
         workspace = store._get_active_workspace()
-        if _wants_metrics(query):
-            kwargs.setdefault("metrics", self.settings.catalogue)
+        known: dict[str, Callable[[], Any]] = {
+            "metrics": lambda: self.settings.catalogue,
+            "settings": lambda: self.settings,
+        }
+        for name in _parameters(query) & known.keys():
+            kwargs.setdefault(name, known[name]())
+
         with managed_session(store, read_only=True) as session:
             try:
                 return query(session.connection(), workspace, *args, **kwargs)
@@ -126,7 +147,7 @@ class TokenAwareRegistry:
                 raise translate(error) from error
 
     def change(self, command: Command, **parameters: Any) -> dict[str, Any]:
-        """Run a command of ``services.reward_commands`` inside the request's workspace.
+        """Run a command that a route makes inside the request's workspace.
 
         In a transaction of its own, begun again after a lost race.
 
@@ -157,14 +178,16 @@ class TokenAwareRegistry:
         Raises:
             MlflowException: The query cannot be answered, with MLflow's error code.
         """
+        if (command := COMMANDS.get(path)) is not None:
+            return self.change(command, **parameters)
         if (query := QUERIES.get(path)) is None:
             raise translate(InvalidRequest(f"No query has the path {shown(path)}."))
         return self.ask(query, **parameters)
 
 
 @cache
-def _wants_metrics(query: Callable[..., Any]) -> bool:
-    return "metrics" in signature(query).parameters
+def _parameters(query: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(signature(query).parameters)
 
 
 # Retries outermost: what is begun again is all of the write, from its own arguments.

@@ -72,6 +72,8 @@ def prepared(server, folder, monkeypatch):
     (folder / "checkpoint.key").write_text(f"{KEY.secret_text}\n")
     (folder / "metrics.toml").write_text('[metrics.ctr]\ndirection = "maximize"\n')
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", server.uri)
+    declared = run("token", "declare", "IMG-001", "--metric", "accuracy", "--publisher", "bob")
+    assert declared.status == 0
     return {
         "sqlite:///hokusai.db": server.database_uri,
         "postgresql://user@host/mlflow": server.database_uri,

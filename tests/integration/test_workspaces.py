@@ -14,17 +14,18 @@ from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 
 IN_A, IN_B = WorkspaceContext("team-a"), WorkspaceContext("team-b")
+OF_B = "SENT-001"
 
 
 @pytest.fixture
 def shared_store(store_factory, monkeypatch):
-    """A store with workspaces, in each of which the same model and token has one version."""
+    """A store with workspaces, in each of which the same model has one version, of its token."""
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
     store = store_factory()
     assert store.supports_workspaces
-    for value, workspace in (("0.5", IN_A), ("0.6", IN_B)):
+    for value, workspace, token in (("0.5", IN_A, "IMG-001"), ("0.6", IN_B, OF_B)):
         with workspace:
-            create_version(store, tags=token_tags(**{VALUE: value}))
+            create_version(store, tags=token_tags(**{VALUE: value, TOKEN: token}))
     return store
 
 
@@ -55,7 +56,7 @@ def test_single_tags(shared_store):
     """A version is completed by single tags inside its workspace."""
     with IN_B:
         create_version(shared_store, tags={})
-        for key, value in token_tags().items():
+        for key, value in token_tags(**{TOKEN: OF_B}).items():
             set_tag(shared_store, "model", 2, key, value)
     assert ("team-b", "model", 2, "0.85") in values(shared_store)
     assert_index_is_truth(shared_store)
@@ -70,7 +71,7 @@ def test_refusals(shared_store):
         with refused(shared_store, "carries token"):
             create_version(shared_store, "owned")
     with IN_B:
-        create_version(shared_store, "owned")
+        create_version(shared_store, "owned", tags=token_tags(**{TOKEN: OF_B}))
     assert_index_is_truth(shared_store)
 
 
@@ -78,7 +79,7 @@ def test_queries_stay_inside(shared_store):
     """Each query is answered from the asker's workspace alone."""
     with IN_B:
         create_version(shared_store, tags=token_tags(**{TOKEN: "SENT-002"}))
-        create_version(shared_store, "only in b")
+        create_version(shared_store, "only in b", tags=token_tags(**{TOKEN: OF_B}))
     with IN_A:
         listed = shared_store.ask(list_by_token, "IMG-001")["model_versions"]
         assert [tag["value"] for tag in listed[0]["tags"] if tag["key"] == VALUE] == ["0.5"]

@@ -89,7 +89,8 @@ MOVES = {
 def test_moving_models_to_another_workspace(team_store, database_uri, mlflow_command, target):
     """Verify names every version that bulk SQL moved, and rebuild mends the index.
 
-    What was decided and paid stays on record in the workspace where it was earned.
+    What was decided and paid stays on record in the workspace where it was earned, and so does the
+    token until it is assigned.
     """
     mlflow_command("db", *MOVES[target], database_uri, MLFLOW_ENABLE_WORKSPACES="true")
 
@@ -109,6 +110,9 @@ def test_moving_models_to_another_workspace(team_store, database_uri, mlflow_com
     assert faults(team_store) == []
     with WorkspaceContext(target):
         assert_locked(team_store, VALUE, "0.99")
+        with pytest.raises(MlflowException, match="belongs to another workspace"):
+            create_version(team_store)
+        team_store.answer("tokens/declare", token_id="IMG-001", metrics=["accuracy"], reassign=True)
         for value in ("0.85", "0.9"):
             create_version(team_store, tags=token_tags(benchmark_value=value))
         assert paid(team_store) == []

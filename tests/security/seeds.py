@@ -25,6 +25,9 @@ def seed(server: Server, auth: Auth | None = None) -> None:
     register(server, SECOND, TOKEN, "0.83", auth)
     register(server, SECRET, OTHER_TOKEN, "0.50", auth)
     register(server, SECRET, OTHER_TOKEN, "0.60", auth, contributor_address=CONTRIBUTOR)
+    declared = {"token_id": TOKEN, "metrics": ["accuracy"], "publishers": ["reader", "leaver"]}
+    answer = server.post("hokusai/tokens/declare", declared, auth)
+    assert answer.status_code == 200, answer.text
     engine = create_engine(server.database_uri)
     sign_ledger(engine)
     engine.dispose()

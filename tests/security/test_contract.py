@@ -59,6 +59,8 @@ QUERIES_TO_ASK: dict[str, list[dict[str, Any]]] = {
     ],
     "reward-events/checkpoint": [{}],
     "policy/list": [{}],
+    "tokens/publishers": [{"token_id": TOKEN}],
+    "tokens/check": [{}, {"undeclared": "true"}],
 }
 
 

@@ -27,6 +27,14 @@ ROLES: dict[str, Auth | None] = {
     "anonymous": None,
 }
 LISTS = ("model_versions", "lineage", "tokens", "reward_events", "findings", "violations")
+BODIES: dict[str, Any] = {
+    "tags/validate": {"tags": [{"key": "hokusai_token_id", "value": TOKEN}]},
+    "tokens/declare": {"token_id": TOKEN, "metrics": ["accuracy"]},
+    "tokens/grant": {"token_id": TOKEN, "publishers": ["newcomer"]},
+    "tokens/revoke": {"token_id": TOKEN, "publishers": ["leaver"]},
+    "tokens/close": {"token_id": TOKEN},
+}
+"""What is posted to each route."""
 NAMED = [route.path for route in ROUTES if route.rule is Rule.READ_MODEL]
 WRONG_PASSWORD: Auth = (ADMIN[0], "not-the-admins-password")
 

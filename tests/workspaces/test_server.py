@@ -10,6 +10,8 @@ from mlflow.utils.workspace_context import WorkspaceContext
 from support.registry import METRIC, SOURCE, TOKEN, VALUE, token_tags
 from support.servers import ServerStopped, mlflow_server
 
+from hokusai.core import ModelRegistry
+
 TEAMS = ("team-a", "team-b")
 ENABLED = "--enable-workspaces"
 
@@ -59,12 +61,12 @@ def values_of(server, workspace, token):
     ]
 
 
-def test_same_model_and_token_in_two_workspaces(server):
-    """Two teams with the same model and token do not see each other's versions."""
+def test_same_model_in_two_workspaces(server):
+    """Two teams with the same model do not see each other's versions."""
     register(server, "team-a", "twin", "0.5", hokusai_token_id="TWIN-001")
-    register(server, "team-b", "twin", "0.6", "0.605", hokusai_token_id="TWIN-001")
+    register(server, "team-b", "twin", "0.6", "0.605", hokusai_token_id="TWIN-002")
     assert values_of(server, "team-a", "TWIN-001") == ["0.5"]
-    assert sorted(values_of(server, "team-b", "TWIN-001")) == ["0.6", "0.605"]
+    assert sorted(values_of(server, "team-b", "TWIN-002")) == ["0.6", "0.605"]
     assert values_of(server, None, "TWIN-001") == []
     assert len(ask(server, "team-a", "registered-models/lineage", name="twin")["lineage"]) == 1
     assert len(ask(server, "team-b", "registered-models/lineage", name="twin")["lineage"]) == 2
@@ -72,7 +74,7 @@ def test_same_model_and_token_in_two_workspaces(server):
         [(each["token_id"], each["version_count"]) for each in tokens]
         for tokens in (ask(server, team, "tokens/list", prefix="TWIN")["tokens"] for team in TEAMS)
     ]
-    assert counts == [[("TWIN-001", 1)], [("TWIN-001", 2)]]
+    assert counts == [[("TWIN-001", 1)], [("TWIN-002", 2)]]
 
 
 def test_each_workspace_has_its_ledger(server):
@@ -114,14 +116,39 @@ def test_writes_are_judged_in_their_workspace(server):
             client.create_model_version("bound", SOURCE, tags=token_tags())
     with WorkspaceContext("team-b"):
         client.create_registered_model("bound")
-        client.create_model_version("bound", SOURCE, tags=token_tags())
+        client.create_model_version("bound", SOURCE, tags=token_tags(**{TOKEN: "BOUND-002"}))
         with pytest.raises(MlflowException, match="cannot be deleted"):
             client.delete_model_version_tag("bound", "1", METRIC)
     with WorkspaceContext("team-a"):
         assert client.search_model_versions("name = 'bound'") == []
 
 
-@pytest.mark.parametrize("tags", [{}, token_tags(**{VALUE: "0.7"})], ids=["plain", "tokenised"])
+HEIR = token_tags(**{VALUE: "0.7", TOKEN: "HEIR-002"})
+
+
+def test_a_token_is_of_one_workspace(server):
+    """R18: the team that uses a token first has it, until an administrator assigns it."""
+    register(server, "team-a", "owner", "0.5", hokusai_token_id="OWN-001")
+    with pytest.raises(MlflowException, match="belongs to another workspace"):
+        register(server, "team-b", "owner", "0.9", hokusai_token_id="OWN-001")
+    registry = ModelRegistry(server.uri, server.uri)
+    with WorkspaceContext("team-b"), pytest.raises(ValueError, match="reassign"):
+        registry.declare_token("OWN-001", ["accuracy"])
+    with WorkspaceContext("team-b"):
+        registry.declare_token("OWN-001", ["accuracy"], reassign=True)
+    register(server, "team-b", "owner", "0.9", hokusai_token_id="OWN-001")
+    with pytest.raises(MlflowException, match="belongs to another workspace"):
+        register(server, "team-a", "owner", "0.95", hokusai_token_id="OWN-001")
+    found = ask(server, None, "tokens/check")["tokens"]
+    assert {
+        "token_id": "OWN-001",
+        "owner": "team-b",
+        "workspaces": ["team-a", "team-b"],
+        "is_declared": True,
+    } in found
+
+
+@pytest.mark.parametrize("tags", [{}, HEIR], ids=["plain", "tokenised"])
 def test_workspace_made_anew(server, tags):
     """Deleting a workspace with all that is in it leaves nothing that a namesake would inherit.
 
@@ -143,7 +170,7 @@ def test_workspace_made_anew(server, tags):
         assert (found and (found["value"], found["outcome"])) == (
             ("0.7", "baseline") if tags else None
         )
-        assert values_of(server, "team-c", "IMG-001") == (["0.7"] if tags else [])
+        assert values_of(server, "team-c", "HEIR-002") == (["0.7"] if tags else [])
     finally:
         assert requests.delete(url, params={"mode": "CASCADE"}, timeout=60).ok
 
@@ -167,7 +194,9 @@ def test_switching_on_and_off(tmp_path):
         assert sorted(values_of(single, None, "IMG-001")) == ["0.5", "0.6"]
     with mlflow_server(tmp_path, ENABLED) as shared:
         client_of(shared).create_workspace("team-a")
-        register(shared, "team-a", "model", "0.7")
+        with pytest.raises(MlflowException, match="belongs to another workspace"):
+            register(shared, "team-a", "model", "0.7")
+        register(shared, "team-a", "model", "0.7", hokusai_token_id="IMG-002")
     for app_name in ("hokusai", None):
         with (
             pytest.raises(ServerStopped, match="Cannot disable workspaces"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, or_, select
+from sqlalchemy import Connection, RowMapping, and_, select
 from sqlalchemy.sql.selectable import FromClause
 
-from hokusai_mlflow_plugin.db.keys import VersionId
+from hokusai_mlflow_plugin.db.key_ranges import newest_before
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series
 from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.domain.delta import Outcome
@@ -33,6 +34,7 @@ DECISION_COLUMNS = (
     decided.c.unit.label("decision_unit"),
     decided.c.threshold_pp.label("decision_threshold_pp"),
     decided.c.decided_time.label("decision_time"),
+    decided.c.actor.label("decision_actor"),
     decided.c.baseline_value.label("baseline_value"),
     baseline.c.name.label("baseline_name"),
     baseline.c.version.label("baseline_version"),
@@ -87,13 +89,39 @@ def history(
         .order_by(decided.c.decided_time.desc(), decided.c.decision_id.desc())
         .limit(limit)
     )
-    if before is not None:
-        time_ms, decision_id = before
-        # The first column is bounded on its own: MySQL takes no index range from the rest.
-        query = query.where(
-            decided.c.decided_time <= time_ms,
-            or_(decided.c.decided_time < time_ms, decided.c.decision_id < decision_id),
+    query = query.where(*newest_before(decided.c.decided_time, decided.c.decision_id, before))
+    return connection.execute(query).mappings().all()
+
+
+def of_model_or_token(
+    connection: Connection,
+    workspace: str,
+    of: ModelId | str,
+    before: tuple[int, str] | None,
+    limit: int,
+) -> Sequence[RowMapping]:
+    """Decisions on the versions of a model, or under a token, newest first.
+
+    Shape: ``DECISION_COLUMNS``, with the version and the token that each is about.
+
+    Args:
+        connection: Where to ask.
+        workspace: The workspace.
+        of: The model, or the token's id.
+        before: Time and id of the one before, in this order.
+        limit: How many at most.
+    """
+    query = (
+        select(*DECISION_COLUMNS, decided.c.name, decided.c.version, decided.c.token_id)
+        .select_from(with_baselines(decided))
+        .where(
+            decided.c.workspace == workspace,
+            decided.c.name == of.name if isinstance(of, ModelId) else decided.c.token_id == of,
+            *newest_before(decided.c.decided_time, decided.c.decision_id, before),
         )
+        .order_by(decided.c.decided_time.desc(), decided.c.decision_id.desc())
+        .limit(limit)
+    )
     return connection.execute(query).mappings().all()
 
 

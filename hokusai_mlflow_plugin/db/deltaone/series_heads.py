@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,10 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     registered_model_tags,
     registered_models,
 )
-from hokusai_mlflow_plugin.db.schema.tables import decisions, series
+from hokusai_mlflow_plugin.db.schema.tables import decisions, series, token_publishers, tokens
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.errors import DamagedSeries
+from hokusai_mlflow_plugin.domain.ownership import Ownership
 from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
 from hokusai_mlflow_plugin.domain.tags import is_prompt
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG
@@ -52,10 +54,20 @@ class Surroundings:
 
     model_token: str | None
     head: SeriesHead | None
+    owner: Ownership | None = None
+    """Who has the token; None where nobody has it yet."""
 
 
-def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> Surroundings:
-    """The token of a version's model and the head of its series, in one statement.
+def read_surroundings(
+    connection: Connection, model: ModelId, key: SeriesId, user: str | None = None
+) -> Surroundings:
+    """The token of a version's model, its owner and the head of its series, in one statement.
+
+    Args:
+        connection: The write's connection.
+        model: The version's model.
+        key: Its series.
+        user: Who is asked about whether he may put the token on versions.
 
     Raises:
         DamagedSeries: The decision that set the head is gone.
@@ -65,6 +77,7 @@ def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> 
         "model": model.name,
         "token_id": key.token_id,
         "benchmark_metric": key.benchmark_metric,
+        "user": user,
     }
     row = connection.execute(_SURROUNDINGS, given).one_or_none()
     if row is None:
@@ -86,7 +99,19 @@ def read_surroundings(connection: Connection, model: ModelId, key: SeriesId) -> 
             row.creation_time,
             row.falls or 0,
         )
-    return Surroundings(row.token if is_own else None, head)
+    owner = None if row.owner_workspace is None else ownership_of(row)
+    return Surroundings(row.token if is_own else None, head, owner)
+
+
+def ownership_of(row: Any) -> Ownership:
+    """What a row says that has ``owner_workspace`` and the columns of a token beside it."""
+    return Ownership(
+        row.owner_workspace,
+        None if row.metrics is None else frozenset(json.loads(row.metrics)),
+        row.ceiling_pp,
+        row.closed_time is not None,
+        bool(row.is_publisher),
+    )
 
 
 def lock_series(connection: Connection, keys: Collection[SeriesId]) -> None:
@@ -211,6 +236,11 @@ def _tag_of(models: Any, tags: Any, key: str) -> Any:
     )
 
 
+# As an expression of the model's row, because SQLAlchemy takes a join on a parameter alone for a
+# forgotten condition (on MySQL).
+_GIVEN_TOKEN = case(
+    (registered_models.c.name.is_not(None), bindparam("token_id", type_=tokens.c.token_id.type))
+)
 # Built once, because building it takes longer than its answer.
 _token_tag, _prompt_tag = registered_model_tags.alias(), registered_model_tags.alias()
 _SURROUNDINGS = (
@@ -225,6 +255,11 @@ _SURROUNDINGS = (
         decisions.c.name,
         decisions.c.version,
         decisions.c.creation_time,
+        tokens.c.workspace.label("owner_workspace"),
+        tokens.c.metrics,
+        tokens.c.ceiling_pp,
+        tokens.c.closed_time,
+        token_publishers.c.publisher.is_not(None).label("is_publisher"),
     )
     .select_from(
         # From the model, outer joins all the way: one row comes also where the model has no token,
@@ -246,6 +281,14 @@ _SURROUNDINGS = (
             and_(
                 decisions.c.workspace == series.c.workspace,
                 decisions.c.decision_id == series.c.head_decision_id,
+            ),
+        )
+        .outerjoin(tokens, tokens.c.token_id == _GIVEN_TOKEN)
+        .outerjoin(
+            token_publishers,
+            and_(
+                token_publishers.c.token_id == tokens.c.token_id,
+                token_publishers.c.publisher == bindparam("user"),
             ),
         )
     )

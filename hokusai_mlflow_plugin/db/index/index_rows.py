@@ -39,9 +39,10 @@ def put(connection: Connection, version: Version, tags: TokenTags, decision_id: 
     upsert(connection, token_index, row)
 
 
-def remove(connection: Connection, key: VersionId) -> None:
-    """Take a version out of the index."""
-    connection.execute(token_index.delete().where(*of_version(token_index, key)))
+def remove(connection: Connection, key: VersionId) -> bool:
+    """Take a version out of the index; whether it was there."""
+    found = connection.execute(token_index.delete().where(*of_version(token_index, key)))
+    return found.rowcount > 0
 
 
 def remove_model(connection: Connection, model: ModelId) -> None:

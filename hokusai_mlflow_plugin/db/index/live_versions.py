@@ -78,9 +78,7 @@ def lock_models(
             .with_for_update(key_share=not against_creation)
         )
         if found is None:
-            raise ConcurrentWrite(
-                f"Registered model {shown(model.name)} has just been renamed or deleted."
-            )
+            raise ConcurrentWrite(_gone(model.name))
 
 
 def those_there(connection: Connection, models: Collection[ModelId]) -> set[ModelId]:
@@ -92,6 +90,30 @@ def those_there(connection: Connection, models: Collection[ModelId]) -> set[Mode
         )
     )
     return {ModelId(workspace, name) for workspace, name in rows} & set(models)
+
+
+def lock_model_of(connection: Connection, key: VersionId) -> str | None:
+    """Lock a version's model as :func:`lock_models` does; the token of the version, if it has one.
+
+    In one statement, so that an ordinary version costs no further one.
+
+    Raises:
+        ConcurrentWrite: The model is not there any more.
+    """
+    begin_writing(connection)
+    token_id = select(token_index.c.token_id).where(*of_version(token_index, key)).scalar_subquery()
+    row = connection.execute(
+        select(registered_models.c.name, token_id.label("token_id"))
+        .where(*of_model(registered_models, key))
+        .with_for_update(key_share=True)
+    ).one_or_none()
+    if row is None:
+        raise ConcurrentWrite(_gone(key.name))
+    return None if row.token_id is None else str(row.token_id)
+
+
+def _gone(name: str) -> str:
+    return f"Registered model {shown(name)} has just been renamed or deleted."
 
 
 def begin_writing(connection: Connection) -> None:

@@ -108,6 +108,8 @@ decisions = Table(
     Column("experiment_id", BigInteger),
     # How often corrections had lowered the head of the series; null stands for never.
     Column("falls", Integer),
+    # Whose request it came from; null where the server has no users.
+    Column("actor", exact_string(255)),
     _seal(),
 )
 
@@ -131,6 +133,22 @@ Index(
 # Whether a DeltaOne was measured against a decision, which locks its version's tags (R10).
 Index("ix_hokusai_decisions_baseline", decisions.c.workspace, decisions.c.baseline_decision_id)
 
+# Pages of one model's history, and of one token's, beside those of hokusai_history.
+Index(
+    "ix_hokusai_decisions_model",
+    decisions.c.workspace,
+    decisions.c.name,
+    decisions.c.decided_time,
+    decisions.c.decision_id,
+)
+Index(
+    "ix_hokusai_decisions_token",
+    decisions.c.workspace,
+    decisions.c.token_id,
+    decisions.c.decided_time,
+    decisions.c.decision_id,
+)
+
 # Runs that a reward rests on. A run belongs to the whole server, and backs one reward (R14): its
 # key makes the second of two that race wait and then know. So no workspace leads it.
 paid_runs = Table(
@@ -146,6 +164,69 @@ paid_runs = Table(
 
 # A revoked reward gives its runs back.
 Index("ix_hokusai_paid_runs_decision", paid_runs.c.workspace, paid_runs.c.decision_id)
+
+# Which workspace has a token, and what it is declared for (R18). A token is one on the whole
+# server: its key makes the second of two workspaces that race for it wait and then know. So no
+# workspace leads it.
+tokens = Table(
+    "hokusai_tokens",
+    metadata,
+    Column("token_id", exact_string(64), primary_key=True),
+    Column("workspace", String(63), nullable=False),
+    Column("claimed_time", BigInteger, nullable=False),
+    # Null until it is declared; then a JSON list of canonical names, in order.
+    Column("metrics", long_text()),
+    Column("ceiling_pp", exact_string(64)),
+    Column("declared_time", BigInteger),
+    Column("closed_time", BigInteger),
+    _seal(),
+)
+
+# Who may put a declared token on versions.
+token_publishers = Table(
+    "hokusai_token_publishers",
+    metadata,
+    Column("token_id", exact_string(64), primary_key=True),
+    Column("publisher", exact_string(255), primary_key=True),
+    Column("granted_time", BigInteger, nullable=False),
+    _seal(),
+)
+
+# What happened to tokens and to models with tokenised versions, when and by whom; append only. What
+# was decided stands in the decisions.
+history = Table(
+    "hokusai_history",
+    metadata,
+    Column("workspace", String(63), primary_key=True),
+    Column("entry_id", exact_string(36), primary_key=True),
+    Column("entry_time", BigInteger, nullable=False),
+    Column("action", String(24), nullable=False),
+    # Null where the server has no users.
+    Column("actor", exact_string(255)),
+    Column("token_id", exact_string(64)),
+    # A rename moves it, of every entry of a model in one statement: so it is not sealed.
+    Column("name", String(256), info=UNSEALED),
+    Column("version", Integer),
+    # What the action was about, as a JSON object.
+    Column("details", long_text(), nullable=False),
+    _seal(),
+)
+
+# Pages of one token's history, and of one model's.
+Index(
+    "ix_hokusai_history_token",
+    history.c.workspace,
+    history.c.token_id,
+    history.c.entry_time,
+    history.c.entry_id,
+)
+Index(
+    "ix_hokusai_history_model",
+    history.c.workspace,
+    history.c.name,
+    history.c.entry_time,
+    history.c.entry_id,
+)
 
 ledgers = Table(
     "hokusai_reward_ledgers",
@@ -318,6 +399,7 @@ policy_findings = Table(
     Column("codes", String(500), nullable=False),
     Column("message", long_text(), nullable=False),
     Column("found_time", BigInteger, nullable=False),
+    Column("actor", exact_string(255)),
     _seal(),
 )
 

@@ -111,6 +111,7 @@ def decide_version(
             connection, judge, version, tags, candidate, mended.head, finding, decision_id, unpaid
         )
     row = _row(version, tags, candidate, moved, decision_id)
+    row["actor"] = judge.actor()
     decision_log.record_decision(connection, row)
     judge.heard(row)
     return Decision(row, moved.head)

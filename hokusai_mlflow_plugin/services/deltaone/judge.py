@@ -22,6 +22,8 @@ class Judge:
 
     settings: Settings
     logged_values: LoggedValues
+    claims_tokens: bool = False
+    """Whether the first use of a token gives it to its workspace; where there are several."""
     heard: Callable[[Mapping[str, object]], None] = lambda _decision: None
     """Told of each decision when it is recorded, before its transaction is committed."""
     let_pass: Callable[[VersionId, TagsRefused | TagsLocked], None] = lambda _key, _refusal: None

@@ -20,6 +20,7 @@ from hokusai_mlflow_plugin.db.transient_errors import is_deadlock
 from hokusai_mlflow_plugin.domain.contributors import MISTYPED, mistyped_contributors
 from hokusai_mlflow_plugin.domain.errors import Violation
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.ownership import OWNERSHIP_CODES
 from hokusai_mlflow_plugin.domain.tag_faults import PROMPT_TAG
 from hokusai_mlflow_plugin.domain.tags import (
     RULED_TAGS,
@@ -45,6 +46,7 @@ _NOT_IN_THE_TAGS = frozenset(
         *("run_evidence_missing", "run_evidence_mismatch", "run_evidence_reused"),
         *("benchmark_metric_look_alike", "benchmark_metric_unknown"),
         MISTYPED,
+        *OWNERSHIP_CODES,
     )
 )
 """Codes of faults that a version's tags do not show, or that only a write answers for."""

@@ -19,6 +19,7 @@ def record(
     key: VersionId,
     creation_time_ms: int,
     refusal: TagsRefused | TagsLocked,
+    actor: str | None,
 ) -> None:
     """Put a would-be refusal on record, in the transaction of the write that passed.
 
@@ -27,6 +28,7 @@ def record(
         key: The version; with number ``finding_rows.OF_MODEL`` the registered model itself.
         creation_time_ms: The version's; 0 for a model.
         refusal: What another policy would have answered.
+        actor: Whose request the write came from; None where the server has no users.
     """
     finding_rows.put(
         connection,
@@ -38,6 +40,7 @@ def record(
             "codes": ",".join(codes_of(refusal)),
             "message": str(refusal),
             "found_time": time.time_ns() // 1_000_000,
+            "actor": actor,
         },
     )
 

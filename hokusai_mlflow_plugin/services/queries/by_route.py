@@ -10,8 +10,10 @@ from typing import Any
 
 from hokusai_mlflow_plugin.services.queries import (
     checkpoints,
+    declarations,
     deltaone,
     findings,
+    history,
     lineage,
     reward_events,
     tag_validation,
@@ -22,7 +24,8 @@ from hokusai_mlflow_plugin.services.queries import (
 Query = Callable[..., dict[str, Any]]
 """Takes a connection, a workspace and its parameters by name.
 
-One that has a parameter ``metrics`` gets the metric catalogue of the registry that is asked.
+One that has a parameter ``metrics`` or ``settings`` gets the metric catalogue or the settings of
+the registry that is asked.
 """
 
 
@@ -36,4 +39,8 @@ QUERIES: Mapping[str, Query] = {
     "reward-events/list": reward_events.list_events,
     "reward-events/checkpoint": checkpoints.get_checkpoint,
     "policy/list": findings.list_findings,
+    "registered-models/history": history.model_history,
+    "tokens/history": history.token_history,
+    "tokens/publishers": declarations.get_declaration,
+    "tokens/check": declarations.check_tokens,
 }

@@ -154,6 +154,7 @@ def decision_json(row: RowMapping, visible: Visible) -> Json | None:
         "reason": reason,
         "evidence": row["decision_evidence"],
         "decided_timestamp": row["decision_time"],
+        "actor": row["decision_actor"],
     }
     if row["decision_logged_value"] is not None and visible.may_read_experiment(
         row["decision_experiment_id"]

@@ -26,7 +26,7 @@ def list_findings(
     """What the audit policy let pass and does not conform yet, by model and version.
 
     Shape: ``findings``: ``name``, ``version`` (null for the model's own token), ``codes``,
-    ``message``, ``found_timestamp`` (ms); ``next_page_token`` where there are more.
+    ``message``, ``found_timestamp`` (ms), ``actor``; ``next_page_token`` where there are more.
 
     Raises:
         InvalidRequest: A parameter cannot be used.
@@ -45,6 +45,7 @@ def list_findings(
                 "codes": row["codes"].split(","),
                 "message": row["message"],
                 "found_timestamp": row["found_time"],
+                "actor": row["actor"],
             }
             for row in page
         ]

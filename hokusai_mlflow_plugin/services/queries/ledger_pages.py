@@ -10,10 +10,9 @@ from sqlalchemy import Connection, RowMapping
 from hokusai_mlflow_plugin.db.rewards import delivery_state, ledger_rows, verifications
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.domain.errors import EventNotFound
-from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.domain.tokens import require_token_id, shown
 from hokusai_mlflow_plugin.services.queries.pagination import SEQUENCE, require_in
 from hokusai_mlflow_plugin.services.queries.reward_events import MAX_SCANNED
-from hokusai_mlflow_plugin.services.queries.tokens import require_token_id
 from hokusai_mlflow_plugin.services.rewards.improvements import is_visible
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 

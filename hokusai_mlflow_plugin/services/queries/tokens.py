@@ -13,7 +13,7 @@ from hokusai_mlflow_plugin.domain.errors import (
     InvalidRequest,
     TokenNotFound,
 )
-from hokusai_mlflow_plugin.domain.tokens import check_token_id, is_token_prefix, shown
+from hokusai_mlflow_plugin.domain.tokens import is_token_prefix, require_token_id, shown
 from hokusai_mlflow_plugin.services.queries import pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (
     DEFAULT_MAX_RESULTS,
@@ -85,13 +85,3 @@ def get_token(
     token_summaries.add_series(connection, workspace, [total], visible)
     people = token_summaries.contributors(connection, workspace, token_id, visible)
     return {"token": {**total, **people}}
-
-
-def require_token_id(token_id: str) -> None:
-    """Refuse what is no token id.
-
-    Raises:
-        InvalidRequest: It breaks R1.
-    """
-    if violation := check_token_id(token_id):
-        raise InvalidRequest(violation.message.replace(" in tag hokusai_token_id", ""))

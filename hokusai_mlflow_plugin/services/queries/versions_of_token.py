@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping
 from hokusai_mlflow_plugin.db.index import token_pages
 from hokusai_mlflow_plugin.db.index.token_pages import TagsByVersion
 from hokusai_mlflow_plugin.db.tokens import totals_by_model
+from hokusai_mlflow_plugin.domain.tokens import require_token_id
 from hokusai_mlflow_plugin.services import visibility
 from hokusai_mlflow_plugin.services.queries import lineage_items, pagination
 from hokusai_mlflow_plugin.services.queries.pagination import (
@@ -19,7 +20,6 @@ from hokusai_mlflow_plugin.services.queries.pagination import (
     VERSION,
     require_max_results,
 )
-from hokusai_mlflow_plugin.services.queries.tokens import require_token_id
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
 
 Json = dict[str, Any]

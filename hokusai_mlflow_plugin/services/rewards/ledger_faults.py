@@ -63,6 +63,9 @@ Code = Literal[
     "state_missing",
     "finding_edited",
     "model_name_edited",
+    "token_edited",
+    "publisher_edited",
+    "history_edited",
 ]
 """``docs/events.md`` says what each of them means."""
 

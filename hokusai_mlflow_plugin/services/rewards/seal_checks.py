@@ -13,6 +13,7 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     corrections,
     deliveries,
     delivery_attempts,
+    history,
     model_names,
     paid_runs,
     payee_totals,
@@ -20,6 +21,8 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     reviews,
     settlements,
     state,
+    token_publishers,
+    tokens,
     verifications,
 )
 from hokusai_mlflow_plugin.db.seals import is_sealed
@@ -37,6 +40,9 @@ _SEALED: tuple[tuple[Code, Table, str], ...] = (
     ("finding_edited", policy_findings, "The finding on model {name} version {version}"),
     ("model_name_edited", model_names, "The note of the name {name} that a model gave up"),
     ("verification_edited", verifications, "What the last verification found"),
+    ("token_edited", tokens, "What is known of token {token_id}"),
+    ("publisher_edited", token_publishers, "That {publisher} may publish under {token_id}"),
+    ("history_edited", history, "Entry {entry_id} of the history"),
     ("state_edited", state, "What the registry's state says under {key}"),
 )
 """Decisions are sealed too; ``decision_checks`` looks at them while it has them."""

@@ -26,9 +26,11 @@ from hokusai_mlflow_plugin.domain.errors import (
     HokusaiError,
     ModelNotFound,
     NoCheckpoint,
+    NotAPublisher,
     ReviewerNotAllowed,
     SeriesNotFound,
     TagsLocked,
+    TokenNotDeclared,
     TokenNotFound,
 )
 
@@ -49,7 +51,22 @@ class RegistryConflict(MlflowException, ValueError):
         super().__init__(message, error_code=RESOURCE_CONFLICT)  # type: ignore[call-arg]
 
 
-_NOT_FOUND = (EventNotFound, ModelNotFound, NoCheckpoint, SeriesNotFound, TokenNotFound)
+class RegistryDenied(MlflowException, ValueError):
+    """A refused request whose sender is at fault (HTTP 403), and a ``ValueError`` (R18)."""
+
+    def __init__(self, message: str) -> None:
+        # mypy does not see MLflow's base class (pyproject.toml).
+        super().__init__(message, error_code=PERMISSION_DENIED)  # type: ignore[call-arg]
+
+
+_NOT_FOUND = (
+    EventNotFound,
+    ModelNotFound,
+    NoCheckpoint,
+    SeriesNotFound,
+    TokenNotDeclared,
+    TokenNotFound,
+)
 _CONFLICTS = (ConcurrentWrite, CorrectionRefused, DamagedLedger, DamagedSeries, TagsLocked)
 
 
@@ -60,6 +77,8 @@ def translate(error: HokusaiError) -> MlflowException:
         return MlflowException(message, error_code=RESOURCE_DOES_NOT_EXIST)
     if isinstance(error, _CONFLICTS):
         return RegistryConflict(message)
+    if isinstance(error, NotAPublisher):
+        return RegistryDenied(message)
     if isinstance(error, ReviewerNotAllowed):
         return MlflowException(message, error_code=PERMISSION_DENIED)
     if isinstance(error, ValueError):

@@ -19,6 +19,7 @@ from hokusai_mlflow_plugin.services.queries.pagination import (
 )
 from hokusai_mlflow_plugin.services.rewards.corrections import MAX_REASON
 from hokusai_mlflow_plugin.services.rewards.settlement import MAX_REFERENCE
+from hokusai_mlflow_plugin.services.tokens.declaring import MAX_METRICS, MAX_PUBLISHERS
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
@@ -130,6 +131,14 @@ class GetLineage(_Page):
     ] = False
 
 
+class GetModelHistory(_Page):
+    name: ModelName
+
+
+class GetTokenHistory(_Page):
+    token_id: TokenId
+
+
 class ListTokens(_Page):
     prefix: Annotated[
         Text,
@@ -142,6 +151,57 @@ class ListTokens(_Page):
 
 class GetToken(Parameters):
     token_id: TokenId
+
+
+# Bounded here, too: each item that is at fault would be a fault of its own.
+Metrics = Annotated[
+    list[Text],
+    Field(
+        strict=True,
+        min_length=1,
+        max_length=MAX_METRICS,
+        description="Names of the metrics that it pays for.",
+    ),
+]
+Publishers = Annotated[
+    list[Text], Field(strict=True, max_length=MAX_PUBLISHERS, description="Names of users.")
+]
+
+
+class DeclareToken(Parameters):
+    token_id: TokenId
+    metrics: Metrics
+    publishers: Annotated[
+        Publishers | None,
+        Field(description="Who may put it on versions. Left out: who may already."),
+    ] = None
+    ceiling_pp: Annotated[
+        Text | None,
+        Field(
+            description="The most percentage points that one event may be worth without a review, "
+            "an exact decimal; null for no ceiling.",
+        ),
+    ] = None
+    reassign: Annotated[
+        bool, Field(strict=True, description="Take the token from another workspace.")
+    ] = False
+
+
+class ChangePublishers(Parameters):
+    token_id: TokenId
+    publishers: Publishers
+
+
+class CloseToken(Parameters):
+    token_id: TokenId
+
+
+class CheckTokens(_Page):
+    undeclared: Annotated[
+        bool,
+        Field(strict=True, description="Also tokens that have series and no declaration."),
+        _TRUE_OR_FALSE,
+    ] = False
 
 
 class Tag(Parameters):

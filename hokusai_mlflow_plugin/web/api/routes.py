@@ -1,7 +1,7 @@
 """The routes: one table, from which the blueprint and the API's description are made.
 
 A route is one entry here and one in ``services.queries.by_route``; one that changes something, in
-``services.reward_commands``.
+``services.reward_commands`` or ``services.tokens.declaring``.
 """
 
 from __future__ import annotations
@@ -9,12 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hokusai_mlflow_plugin.services import reward_commands
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES, Query
-from hokusai_mlflow_plugin.services.reward_commands import COMMANDS, Command
+from hokusai_mlflow_plugin.services.reward_commands import Command
+from hokusai_mlflow_plugin.services.tokens import declaring
 from hokusai_mlflow_plugin.web.access import Rule
 from hokusai_mlflow_plugin.web.api import parameters
-from hokusai_mlflow_plugin.web.api.answers import policy, rewards, tokens, versions
+from hokusai_mlflow_plugin.web.api.answers import (
+    declarations,
+    history,
+    policy,
+    rewards,
+    tokens,
+    versions,
+)
 from hokusai_mlflow_plugin.web.api.parameters import Parameters
+
+COMMANDS = {**reward_commands.COMMANDS, **declaring.COMMANDS}
+"""What routes change, by path."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Route:
 
 NO_SUCH_EVENT = "No reward event of the workspace has this id."
 NO_SUCH_MODEL = "No registered model has this name."
+NOT_DECLARED = "The token is not declared in this workspace."
 
 ROUTES = (
     Route(
@@ -191,5 +204,74 @@ ROUTES = (
         policy.Findings,
         Rule.ADMIN,
         "What the audit policy let pass and does not conform yet, by model and version.",
+    ),
+    Route(
+        "GET",
+        "registered-models/history",
+        parameters.GetModelHistory,
+        history.History,
+        Rule.READ_MODEL,
+        "What happened to a model with tokenised versions, newest first.",
+        NO_SUCH_MODEL,
+    ),
+    Route(
+        "GET",
+        "tokens/history",
+        parameters.GetTokenHistory,
+        history.History,
+        Rule.READABLE,
+        "What happened to a token and under it, newest first.",
+    ),
+    Route(
+        "POST",
+        "tokens/declare",
+        parameters.DeclareToken,
+        declarations.OneDeclaration,
+        Rule.ADMIN,
+        "Declare a token, or declare it anew.",
+    ),
+    Route(
+        "POST",
+        "tokens/grant",
+        parameters.ChangePublishers,
+        declarations.OneDeclaration,
+        Rule.ADMIN,
+        "Let users put a declared token on versions.",
+        NOT_DECLARED,
+    ),
+    Route(
+        "POST",
+        "tokens/revoke",
+        parameters.ChangePublishers,
+        declarations.OneDeclaration,
+        Rule.ADMIN,
+        "Let users put a declared token on versions no more.",
+        NOT_DECLARED,
+    ),
+    Route(
+        "POST",
+        "tokens/close",
+        parameters.CloseToken,
+        declarations.OneDeclaration,
+        Rule.ADMIN,
+        "Let nobody put a declared token on versions any more.",
+        NOT_DECLARED,
+    ),
+    Route(
+        "GET",
+        "tokens/publishers",
+        parameters.GetToken,
+        declarations.OneDeclaration,
+        Rule.ADMIN,
+        "What a token is declared for, and who may put it on versions.",
+        NOT_DECLARED,
+    ),
+    Route(
+        "GET",
+        "tokens/check",
+        parameters.CheckTokens,
+        declarations.CheckedTokens,
+        Rule.ADMIN,
+        "Tokens with series in other workspaces than their own, of the whole server.",
     ),
 )

@@ -292,7 +292,7 @@ def test_a_run_of_another_workspace(registry, logged, monkeypatch):
     store = registry()
     run_id = logged(accuracy=0.87)
     with WorkspaceContext("team-b"):
-        register(store, "0.87", run_id)
+        register(store, "0.87", run_id, **{TOKEN: "SENT-001"})
         assert evidence_of(store, "model") == ["claimed"]
     with WorkspaceContext("default"):
         register(store, "0.87", run_id)

@@ -174,10 +174,18 @@ A, B = WorkspaceContext("team-a"), WorkspaceContext("team-b")
 
 
 def test_one_token_in_two_workspaces(teams):
-    """Only what is better than anywhere on the server earns: a copied model is not paid again."""
+    """R18: a token that is assigned to another workspace earns there for what is new on the server.
+
+    Only what is better than anywhere earns: a copied model is not paid again.
+    """
+
+    def assign():
+        teams.answer("tokens/declare", token_id="IMG-001", metrics=["accuracy"], reassign=True)
+
     with A:
         register(teams, "0.5", "0.6", "0.7")
     with B:
+        assign()
         register(teams, "0.5", "0.6", "0.7")
         assert outcomes(teams, versions=3) == ["baseline", "baseline", "baseline"]
         assert "another workspace" in decision(teams, version=3)["reason"]
@@ -185,6 +193,7 @@ def test_one_token_in_two_workspaces(teams):
         register(teams, "0.75")
         assert paid(teams) == [("model", "4", "5")]
     with A:
+        assign()
         register(teams, "0.76", "0.78")
         assert paid(teams) == [("model", "2", "10"), ("model", "3", "10"), ("model", "5", "2")]
     assert_sound(teams)

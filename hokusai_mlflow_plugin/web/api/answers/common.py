@@ -13,6 +13,10 @@ Milliseconds = Annotated[int, Field(description="Epoch milliseconds.")]
 Exact = Annotated[str, Field(description="An exact decimal.", examples=["0.85"])]
 Points = Annotated[str, Field(description="Percentage points, an exact decimal.", examples=["1.5"])]
 VersionNumber = Annotated[str, Field(pattern=r"^[0-9]+$", examples=["3"])]
+Actor = Annotated[
+    str | None,
+    Field(description="Whose request it came from; null where the server has no users."),
+]
 PageToken = Annotated[
     str, Field(description="Ask with it for the next page. Not there on the last page.")
 ]

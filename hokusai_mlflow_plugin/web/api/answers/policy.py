@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from hokusai_mlflow_plugin.web.api.answers.common import (
+    Actor,
     Milliseconds,
     PageToken,
     VersionNumber,
@@ -61,6 +62,7 @@ class Finding(TypedDict):
     codes: list[str]
     message: str
     found_timestamp: Milliseconds
+    actor: Actor
 
 
 @exact_fields

@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from hokusai_mlflow_plugin.web.api.answers.common import (
+    Actor,
     DirectionName,
     EvidenceName,
     Exact,
@@ -94,6 +95,7 @@ class Decision(TypedDict):
     reason: Annotated[str, Field(description="The conclusion in a sentence.")]
     evidence: EvidenceName
     decided_timestamp: Milliseconds
+    actor: Actor
     logged_value: NotRequired[
         Annotated[str, Field(description="What was logged for the metric; for who may read that.")]
     ]

@@ -1,0 +1,1 @@
+"""What happened to tokens and models, in SQL."""
