@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hokusai_mlflow_plugin.cli import token_owners
+from hokusai_mlflow_plugin.cli import history, token_owners
 from hokusai_mlflow_plugin.cli.connections import open_registry, registry_option
 from hokusai_mlflow_plugin.cli.output import (
     counted,
@@ -131,6 +131,7 @@ for command in (
     token_owners.close,
     token_owners.publishers,
     token_owners.check,
+    history.of_token,
 ):
     token.add_command(command)
 
@@ -197,6 +198,9 @@ def bind(name: str, token_id: str, benchmark_metric: str, registry_uri: str | No
     """
     open_registry(registry_uri).bind_model(name, token_id, benchmark_metric)
     click.echo(f"Versions of {name} whose run logged {benchmark_metric} now carry {token_id}.")
+
+
+model.add_command(history.of_model)
 
 
 def _token(registry: ModelRegistry, token_id: str) -> Mapping[str, Any]:

@@ -336,14 +336,14 @@ def test_declared_costs_no_statement_more(store_factory):
     """A tokenised write under declared tokens, by a user, sends what it sends without."""
     counts = []
     for policy in ("open", "declared"):
-        store = store_factory(HOKUSAI_TOKENS=policy)
-        declare(store, publishers=["alice"])
-        with As("alice"):
-            create_version(store, policy)
-            with statements(store.engine) as sent:
-                create_version(store, policy)
-                set_tag(store, policy, 1, VALUE, "0.8")
-            counts.append(len(sent))
+        store, token_id = store_factory(HOKUSAI_TOKENS=policy), f"TOK-{policy.upper()}"
+        declare(store, token_id, publishers=["alice"])
+        with As("alice"), statements(store.engine) as sent:
+            create_version(store, policy, tags=token_tags(**{TOKEN: token_id}))
+            create_version(store, policy, tags=token_tags(**{TOKEN: token_id, VALUE: "0.9"}))
+            create_version(store, policy, tags=token_tags(**{TOKEN: token_id, VALUE: "0.6"}))
+            set_tag(store, policy, 3, VALUE, "0.8")
+        counts.append(len(sent))
     assert counts[0] == counts[1]
 
 
