@@ -7,13 +7,15 @@ VENV := .venv
 OLDEST := .venv-oldest
 WHEEL_VENV := build/wheel-venv
 OLDEST_MLFLOW := mlflow==3.10.*
+MIDDLE := .venv-middle
+MIDDLE_MLFLOW := mlflow==3.13.*
 # What 'make mutate' changes; by default all that pyproject.toml names.
 MUTANTS ?=
 PIP := -m pip --disable-pip-version-check install -qq
 EXTRAS := postgres,mysql
 MANIFESTS := pyproject.toml Makefile
 
-.PHONY: help serve test coverage mutate lint demo picture wheel-test test-oldest constraints bench bench-full clean
+.PHONY: help serve test coverage mutate lint demo picture wheel-test test-oldest test-middle constraints bench bench-full clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -68,9 +70,13 @@ test-oldest: $(OLDEST)/.developed ## Run the contract, acceptance and access tes
 		tests/security/test_permissions.py tests/security/test_visibility.py \
 		tests/security/test_starting.py
 
+test-middle: $(MIDDLE)/.developed ## Run the contract tests and a live round trip on a release between the two
+	@$(MIDDLE)/bin/pytest -n 2 tests/contract tests/acceptance/test_web_servers.py
+
 constraints: $(VENV)/.developed ## Renew the pinned versions
 	@$(VENV)/bin/python $(PIP) uv
 	@$(call compile,mlflow,constraints.txt)
+	@$(call compile,$(MIDDLE_MLFLOW),constraints-middle.txt)
 	@$(call compile,$(OLDEST_MLFLOW),constraints-oldest.txt)
 
 bench: $(VENV)/.developed ## Measure against stock MLflow and bare SQL, 10,000 versions (needs wrk)
@@ -80,7 +86,7 @@ bench-full: $(VENV)/.developed ## The same with 10,000, 100,000 and 1,000,000 ve
 	@$(VENV)/bin/python benchmarks/bench.py --sizes 10000 100000 1000000 --name bench-full
 
 clean: ## Remove the environments and what was built
-	@rm -rf $(VENV) $(OLDEST) build dist mutants
+	@rm -rf $(VENV) $(MIDDLE) $(OLDEST) build dist mutants
 
 # $(1): the MLflow to pin; $(2): the file to write. Markers keep it valid on every Python.
 compile = echo '$(1)' | $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.10 \
@@ -96,10 +102,13 @@ $(VENV)/.developed: $(VENV)/.served
 	@$(VENV)/bin/python $(PIP) -c constraints.txt --group test --group lint
 	@touch $@
 
-$(OLDEST)/.developed: $(OLDEST)/pyvenv.cfg constraints-oldest.txt $(MANIFESTS)
-	@echo "Installing into $(OLDEST) …"
-	@$(OLDEST)/bin/python $(PIP) -c constraints-oldest.txt -e '.[$(EXTRAS)]' --group test
+.venv-%/.developed: .venv-%/pyvenv.cfg constraints-%.txt $(MANIFESTS)
+	@echo "Installing into .venv-$* …"
+	@.venv-$*/bin/python $(PIP) -c constraints-$*.txt -e '.[$(EXTRAS)]' --group test
 	@touch $@
+
+# Made on the way to another file, it would be removed as soon as that is there.
+.PRECIOUS: %/pyvenv.cfg
 
 # Dependency groups need pip 25.1, which is newer than what Python 3.10 and 3.11 bring.
 %/pyvenv.cfg:
