@@ -195,7 +195,9 @@ def _heads(registry: Registry) -> Iterator[str]:
             reached, steps = following[head[0]], steps + 1
             if reached[4] == "baseline" and start == head:  # it amended its own value
                 start = reached
-            if (Decimal(reached[3]) - Decimal(head[3])) * sign < Decimal("0.01"):
+            # A baseline may fall: its owner amended it, and nothing was measured against it (R10).
+            better = (Decimal(reached[3]) - Decimal(head[3])) * sign
+            if reached[4] == "achieved" and better < Decimal("0.01"):
                 yield f"no DeltaOne from {head} to {reached}"
             head = reached
         if steps != len(moves) - 1 or (head[0], head[3]) != (head_decision, head_value):
