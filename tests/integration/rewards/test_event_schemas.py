@@ -13,13 +13,13 @@ from jsonschema import Draft202012Validator
 from support.registry import METRIC, TOKEN, VALUE, create_version, token_tags
 from support.rewards import events
 
-from hokusai_mlflow_plugin.services.rewards.ledger import EVENT_TYPE
+from hokusai_mlflow_plugin.domain.reward_events import EventType
 from hokusai_mlflow_plugin.web.api.answers.rewards import EVENTS
 from hokusai_mlflow_plugin.web.api.event_schemas import event_schemas, event_type
 
 DOCS = Path(__file__).parents[3] / "docs"
 SCHEMAS = event_schemas()["schemas"]
-WRITTEN = {EVENT_TYPE}
+WRITTEN = {each.value for each in EventType}
 """Every type of event that the registry writes."""
 
 ONE = "0x" + 40 * "1"
