@@ -24,7 +24,7 @@ from hokusai.entities import (
     version_from_json,
 )
 from hokusai.errors import NotTokenised, translated
-from hokusai.history import HistoryEntry
+from hokusai.history import Histories
 from hokusai.lineage import Lineage
 from hokusai.mlflow_compat import resolve_uris
 from hokusai.new_models import new_model_undone
@@ -54,7 +54,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-class ModelRegistry(TokenDeclarations):
+class ModelRegistry(Histories, TokenDeclarations):
     """MLflow's model registry, with the tokens of its versions.
 
     What is not given is taken from MLflow's own configuration at this moment, as ``MlflowClient``
@@ -248,29 +248,6 @@ class ModelRegistry(TokenDeclarations):
         found = every(self._transport, "registered-models/lineage", "lineage", name=name)
         versions = (LineageVersion.from_json(item) for item in found)
         return Lineage(name, versions, page_url(self.registry_uri, "model", name=name))
-
-    @translated()
-    def get_model_history(self, name: str) -> list[HistoryEntry]:
-        """What happened to a model and its tokenised versions, newest first.
-
-        Raises:
-            MlflowException: ``RESOURCE_DOES_NOT_EXIST``; there is no such model.
-        """
-        route, name = "registered-models/history", text("name", name)
-        return [
-            HistoryEntry(**each) for each in every(self._transport, route, "history", name=name)
-        ]
-
-    @translated()
-    def get_token_history(self, token_id: str) -> list[HistoryEntry]:
-        """What happened to a token and under it, newest first.
-
-        Raises:
-            RequestRefused: The token id is malformed.
-        """
-        route, given = "tokens/history", text("token_id", token_id)
-        found = every(self._transport, route, "history", token_id=given)
-        return [HistoryEntry(**each) for each in found]
 
     @translated()
     def validate_hokusai_tags(self, tags: Mapping[str, Any]) -> bool:

@@ -107,6 +107,8 @@ class Settings:
     """Whether a token has to be declared before a version may carry it."""
     rewards: bool = True
     """Whether improvements earn anything; else they only raise heads (R13)."""
+    event_actors: bool = False
+    """Whether the event of a DeltaOne names the user whose request it came from."""
     reward_review: RewardReview = RewardReview.NONE
     settlers: frozenset[str] = frozenset()
     """Users who may settle events, besides administrators (R20)."""
@@ -189,5 +191,6 @@ _PARSERS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "HOKUSAI_REWARD_REVIEW": ("reward_review", _reward_review),
     "HOKUSAI_SETTLERS": ("settlers", user_names),
     "HOKUSAI_UI_LINK": ("ui_link", flag),
+    "HOKUSAI_EVENT_ACTORS": ("event_actors", flag),
     "HOKUSAI_TOKENS": ("tokens", _tokens_policy),
 }

@@ -224,7 +224,15 @@ def _decide(
     decision = decide_version(connection, judge, version, tags, checked.head, because)
     if decision.earned_over is not None:
         review = _review(judge, checked.owner, decision.row["improvement_pp"])
-        ledger.append(connection, version, tags, decision.row, decision.earned_over, review)
+        ledger.append(
+            connection,
+            version,
+            tags,
+            decision.row,
+            decision.earned_over,
+            review,
+            names_actor=judge.settings.event_actors,
+        )
     return decision.id
 
 

@@ -35,11 +35,14 @@ from hokusai_mlflow_plugin.db.schema.tables import (
     checkpoints,
     decisions,
     deliveries,
+    history,
     payee_totals,
     policy_findings,
     reward_events,
     series,
     token_index,
+    token_publishers,
+    tokens,
 )
 
 _SEED = Path(__file__).parents[2] / "benchmarks" / "seed.py"
@@ -63,6 +66,7 @@ def fill(engine: Engine, versions: int) -> None:
         _fill_decisions(connection)
         _fill_rewards(connection)
         _fill_findings(connection)
+        _fill_owners(connection)
     if engine.dialect.name == "postgresql":
         # It does so by itself. SQLite has no statistics, as nothing of MLflow gathers any.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -222,6 +226,36 @@ def _fill_findings(connection: Connection) -> None:
     }
     rows = select(*finding.values()).where(own.version == 1)
     _insert(connection, policy_findings, list(finding), rows)
+
+
+def _fill_owners(connection: Connection) -> None:
+    own = series.c
+    declared = {
+        "token_id": own.token_id,
+        "workspace": func.min(own.workspace),
+        "claimed_time": literal(1),
+        "metrics": literal('["f1_score"]'),
+        "declared_time": literal(1),
+    }
+    rows = select(*declared.values()).group_by(own.token_id)
+    _insert(connection, tokens, list(declared), rows)
+    publisher = {
+        "token_id": tokens.c.token_id,
+        "publisher": literal("alice"),
+        "granted_time": literal(1),
+    }
+    _insert(connection, token_publishers, list(publisher), select(*publisher.values()))
+    entry = {
+        "workspace": decisions.c.workspace,
+        "entry_id": func.substr(decisions.c.decision_id, 1, 36),
+        "entry_time": decisions.c.decided_time,
+        "action": literal("stage_set"),
+        "token_id": decisions.c.token_id,
+        "name": decisions.c.name,
+        "version": decisions.c.version,
+        "details": literal("{}"),
+    }
+    _insert(connection, history, list(entry), select(*entry.values()))
 
 
 def _decision_id(name: Any, version: Any) -> ColumnElement[str]:

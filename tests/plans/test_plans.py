@@ -16,15 +16,18 @@ from hokusai_mlflow_plugin.db.deltaone import (
     past_values,
     series_heads,
 )
+from hokusai_mlflow_plugin.db.history import history_rows
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_pages
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, delivery_state, ledger_rows, replays
 from hokusai_mlflow_plugin.db.schema.tables import metadata
+from hokusai_mlflow_plugin.db.tokens import token_owners
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.visibility import Visible
+from hokusai_mlflow_plugin.settings import Settings
 
 # MLflow's tables for models, and those of ours that grow with the registry. SQLite's plans name a
 # table by its alias.
@@ -67,6 +70,13 @@ ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "reward-events/list": ({}, {"after": 50}, {"token_id": COMPLETE_TOKEN}),
     "reward-events/checkpoint": ({},),
     "policy/list": ({},),
+    "registered-models/history": ({"name": COMPLETE}, {"name": COMPLETE, "max_results": 1}),
+    "tokens/history": (
+        {"token_id": COMPLETE_TOKEN},
+        {"token_id": COMPLETE_TOKEN, "max_results": 1},
+    ),
+    "tokens/publishers": ({"token_id": COMPLETE_TOKEN, "settings": Settings()},),
+    "tokens/check": ({}, {"undeclared": True}),
 }
 """The parameters with which each route is asked; where there is a second page, for that too."""
 
@@ -78,6 +88,18 @@ INDEXED: Mapping[str, Call] = {
     ),
     "ix_hokusai_decisions_history": lambda c: decision_log.history(
         c, VERSION, CREATED, (CREATED, "d"), 100
+    ),
+    "ix_hokusai_decisions_model": lambda c: decision_log.of_model_or_token(
+        c, WORKSPACE, MODEL, (CREATED, "d"), 100
+    ),
+    "ix_hokusai_decisions_token": lambda c: decision_log.of_model_or_token(
+        c, WORKSPACE, COMPLETE_TOKEN, (CREATED, "d"), 100
+    ),
+    "ix_hokusai_history_model": lambda c: history_rows.of_model_or_token(
+        c, WORKSPACE, MODEL, (CREATED, "d"), 100
+    ),
+    "ix_hokusai_history_token": lambda c: history_rows.of_model_or_token(
+        c, WORKSPACE, COMPLETE_TOKEN, (CREATED, "d"), 100
     ),
     "ix_hokusai_decisions_outcome": lambda c: past_decisions.past_decisions(c, AS_FOUND),
     "ix_hokusai_decisions_baseline": lambda c: past_decisions.past_decisions(c, AS_FOUND),
@@ -95,6 +117,9 @@ INDEXED: Mapping[str, Call] = {
 """For each index of ours, the call whose plan uses it."""
 
 WRITES: Mapping[str, Call] = {
+    "asking a token's owner": lambda c: token_owners.read_owner(c, COMPLETE_TOKEN, "alice"),
+    "claiming a token": lambda c: token_owners.claim(c, WORKSPACE, COMPLETE_TOKEN, 1),
+    "renaming a history": lambda c: history_rows.rename_model(c, MODEL, "other-name"),
     "judging a version": lambda c: series_heads.read_surroundings(c, MODEL, SERIES),
     "reading a version": lambda c: live_versions.read_version(c, VERSION),
     "reading a version's tags": lambda c: live_versions.read_tags(c, VERSION, {"a", "b"}),

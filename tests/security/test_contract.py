@@ -19,8 +19,7 @@ from hokusai.evaluation.deltaone_evaluator import Decision as DecisionOfTheClien
 from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome
 from hokusai_mlflow_plugin.domain.metric_catalogue import Direction
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
-from hokusai_mlflow_plugin.services.reward_commands import COMMANDS
-from hokusai_mlflow_plugin.services.rewards.ledger import DATA_KEYS
+from hokusai_mlflow_plugin.services.rewards.ledger import ACTOR_KEY, DATA_KEYS
 from hokusai_mlflow_plugin.store.mlflow_compat.errors import translate
 from hokusai_mlflow_plugin.web.access import Access
 from hokusai_mlflow_plugin.web.api import parameters as of_routes
@@ -31,7 +30,7 @@ from hokusai_mlflow_plugin.web.api.answers.versions import Decision, OutcomeName
 from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint
 from hokusai_mlflow_plugin.web.api.contract import openapi
 from hokusai_mlflow_plugin.web.api.parameters import Parameters
-from hokusai_mlflow_plugin.web.api.routes import ROUTES, Route
+from hokusai_mlflow_plugin.web.api.routes import COMMANDS, ROUTES, Route
 from hokusai_mlflow_plugin.web.server import Server as Wiring
 from hokusai_mlflow_plugin.web.server import rules
 
@@ -59,6 +58,8 @@ QUERIES_TO_ASK: dict[str, list[dict[str, Any]]] = {
     ],
     "reward-events/checkpoint": [{}],
     "policy/list": [{}],
+    "registered-models/history": [{"name": SECOND}, {"name": FIRST, "max_results": 1}],
+    "tokens/history": [{"token_id": TOKEN}, {"token_id": TOKEN, "max_results": 1}],
     "tokens/publishers": [{"token_id": TOKEN}],
     "tokens/check": [{}, {"undeclared": "true"}],
 }
@@ -122,7 +123,7 @@ def test_names_in_answers_are_those_of_the_domain() -> None:
 
 def test_events_are_described_as_they_are_written() -> None:
     """The data of an event has no field that the contract lacks, and none that it makes up."""
-    assert set(EventData.__annotations__) == DATA_KEYS
+    assert set(EventData.__annotations__) == DATA_KEYS | {ACTOR_KEY}
 
 
 def test_the_client_knows_every_field_of_a_decision() -> None:

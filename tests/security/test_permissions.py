@@ -26,15 +26,9 @@ ROLES: dict[str, Auth | None] = {
     "no rights": STRANGER,
     "anonymous": None,
 }
-LISTS = ("model_versions", "lineage", "tokens", "reward_events", "findings", "violations")
-BODIES: dict[str, Any] = {
-    "tags/validate": {"tags": [{"key": "hokusai_token_id", "value": TOKEN}]},
-    "tokens/declare": {"token_id": TOKEN, "metrics": ["accuracy"]},
-    "tokens/grant": {"token_id": TOKEN, "publishers": ["newcomer"]},
-    "tokens/revoke": {"token_id": TOKEN, "publishers": ["leaver"]},
-    "tokens/close": {"token_id": TOKEN},
-}
-"""What is posted to each route."""
+LISTS = (
+    *("model_versions", "lineage", "tokens", "reward_events", "findings", "violations", "history"),
+)
 NAMED = [route.path for route in ROUTES if route.rule is Rule.READ_MODEL]
 WRONG_PASSWORD: Auth = (ADMIN[0], "not-the-admins-password")
 
@@ -65,6 +59,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "reward-events/approve": NO_EVENT,
     "reward-events/reject": {**NO_EVENT, "reason": "a typo"},
     "reward-events/settle": {**NO_EVENT, "status": "paid", "reference": "0x1"},
+    "tokens/declare": {"token_id": TOKEN, "metrics": ["accuracy"]},
+    "tokens/grant": {"token_id": TOKEN, "publishers": ["newcomer"]},
+    "tokens/revoke": {"token_id": TOKEN, "publishers": ["leaver"]},
+    "tokens/close": {"token_id": TOKEN},
 }
 
 

@@ -167,6 +167,7 @@ def _events() -> Select[Any]:
         decisions.c.evidence.label("decision_evidence"),
         decisions.c.decided_name.label("decision_decided_name"),
         decisions.c.decided_time.label("decision_time"),
+        decisions.c.actor.label("decision_actor"),
         decisions.c.reason.label("decision_reason"),
         decisions.c.unit.label("decision_unit"),
         decisions.c.threshold_pp.label("decision_threshold_pp"),

@@ -20,6 +20,7 @@ from hokusai_mlflow_plugin.services.rewards.correction_checks import (
     is_canonical,
 )
 from hokusai_mlflow_plugin.services.rewards.ledger import (
+    ACTOR_KEY,
     DATA_KEYS,
     SINCE_0004,
     contributor_of,
@@ -78,7 +79,7 @@ def _malformation(row: RowMapping, data: Json) -> str | None:
     if row["type"] != EventType.ACHIEVED.value:
         return "has a type that the registry does not write."
     fields = DATA_KEYS if row["decision_threshold_pp"] is not None else DATA_KEYS - SINCE_0004
-    if set(data) != fields or set(data["baseline"]) != {"name", "version", "value"}:
+    if set(data) - {ACTOR_KEY} != fields or set(data["baseline"]) != {"name", "version", "value"}:
         return "does not have exactly the fields of an event."
     if (data["workspace"], data["token_id"]) != (row["workspace"], row["token_id"]):
         return "has another workspace or token in its data than beside it."
@@ -123,6 +124,8 @@ def _contradiction(row: RowMapping, data: Json) -> str | None:
         "threshold_pp": (data.get("threshold_pp"), row["decision_threshold_pp"]),
         "timestamp": (row["event_time"], row["decision_time"]),
     }
+    if ACTOR_KEY in data:
+        claims[ACTOR_KEY] = (data[ACTOR_KEY], row["decision_actor"])
     differing = [key for key, (told, decided) in claims.items() if told != decided]
     # Under which name the head's version was known then, the decision's reason alone tells.
     beaten = against(baseline.get("value"), baseline.get("name"), baseline.get("version"))

@@ -50,6 +50,9 @@ DATA_KEYS = frozenset(
 SINCE_0004 = frozenset(("threshold_pp", "unit"))
 """Of these, those that events from before revision 0004 do not have."""
 
+ACTOR_KEY = "actor"
+"""What the data has besides where events name the user (``HOKUSAI_EVENT_ACTORS``)."""
+
 
 @dataclass(frozen=True)
 class AskedBy:
@@ -77,8 +80,12 @@ def append(
     decision: Mapping[str, Any],
     head: SeriesHead,
     review: AskedBy | None = None,
+    *,
+    names_actor: bool = False,
 ) -> None:
     """Write the event of an achieved decision.
+
+    It leaves the server: whose request it came from it tells only where that is asked for.
 
     Where a review is asked for, it is not delivered before a reviewer approves it (R20).
 
@@ -94,7 +101,8 @@ def append(
         decision["decided_time"],
         tags.token_id,
         decision["decision_id"],
-        _data(version, tags, decision, head),
+        _data(version, tags, decision, head)
+        | ({ACTOR_KEY: decision["actor"]} if names_actor else {}),
     )
     write(connection, workspace, tail, entry, review)
 

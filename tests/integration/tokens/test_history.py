@@ -16,7 +16,7 @@ from support.registry import (
     token_tags,
 )
 from support.requests import As
-from support.rewards import assert_sound, faults
+from support.rewards import assert_sound, faults, states
 from support.statements import statements
 
 from hokusai_mlflow_plugin.services.queries.history import model_history, token_history
@@ -212,3 +212,26 @@ def test_findings_name_the_user(store_factory):
         create_version(store, tags=token_tags(**{VALUE: "nan"}))
     (found,) = store.answer("policy/list")["findings"]
     assert found["actor"] == "mallory"
+
+
+def test_events_name_no_user_unless_asked(store, store_factory):
+    """What leaves the server says who registered the version only where the operator wants that."""
+    with As("alice"):
+        for value in ("0.5", "0.6"):
+            create_version(store, tags=token_tags(**{VALUE: value}))
+        naming = store_factory(HOKUSAI_EVENT_ACTORS="true")
+        create_version(naming, tags=token_tags(**{VALUE: "0.7"}))
+    data = [each["data"] for each in store.answer("reward-events/list")["reward_events"]]
+    assert [each.get("actor", "not told") for each in data] == ["not told", "alice"]
+    assert_sound(store)
+    run_sql(store, "UPDATE hokusai_decisions SET actor = 'mallory' WHERE version = 3")
+    assert {fault.code for fault in faults(store)} == {"decision_edited", "decision_differs"}
+
+
+def test_above_the_ceiling(store):
+    """An event that is worth more than its token's ceiling waits for a review; others do not."""
+    store.answer("tokens/declare", token_id="IMG-001", metrics=["accuracy"], ceiling_pp="5")
+    for value in ("0.5", "0.55", "0.61"):
+        create_version(store, tags=token_tags(**{VALUE: value}))
+    assert states(store) == ["recorded", "in_review"]
+    assert_sound(store)

@@ -69,6 +69,12 @@ class EventData(TypedDict):
     ]
     evidence: EvidenceName
     contributors: list[EventContributor]
+    actor: NotRequired[
+        Annotated[
+            str | None,
+            Field(description="Whose request it came from; with HOKUSAI_EVENT_ACTORS=true alone."),
+        ]
+    ]
 
 
 @exact_fields
