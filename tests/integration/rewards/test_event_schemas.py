@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from support.registry import METRIC, TOKEN, VALUE, create_version, token_tags
-from support.rewards import events
+from support.rewards import events, name_payees, rebase, revoke
 
 from hokusai_mlflow_plugin.domain.reward_events import EventType
 from hokusai_mlflow_plugin.web.api.answers.rewards import EVENTS
@@ -75,10 +75,17 @@ def test_what_is_written_keeps_its_schema(store: Any) -> None:
     for value in ("1", "2"):
         others = {TOKEN: "LAT-001", METRIC: "nobody knows it", "benchmark_direction": "maximize"}
         create_version(store, "other", token_tags(**{VALUE: value}, **others))
+    nobody_payable, last = events(store)[2:4]
+    name_payees(store, nobody_payable["id"], json.dumps(shares))
+    revoke(store, last["id"])
+    create_version(store, "typo", token_tags(**{TOKEN: "TYP-001", VALUE: "0.999"}))
+    create_version(store, "typo", token_tags(**{TOKEN: "TYP-001", VALUE: "0.4"}))
+    store.delete_model_version("typo", "1")
+    rebase(store, "TYP-001", "accuracy")
     written = events(store)
     assert {event["type"] for event in written} == WRITTEN
-    assert len(written) == 5
-    assert [faults(event) for event in written] == [[]] * 5
+    assert len(written) == 8
+    assert [faults(event) for event in written] == [[]] * 8
 
 
 def test_what_the_pages_show_keeps_its_schema() -> None:
