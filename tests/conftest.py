@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from support.database_base import Databases, Holding, MissingDatabase
-from support.databases import AllDatabases, required
+from support.database_base import Holding
+from support.databases import AllDatabases
 from support.engines import dispose_engines
 from support.registry import create_model, create_version
 
@@ -41,14 +41,6 @@ def all_databases() -> Iterator[AllDatabases]:
     databases = AllDatabases()
     yield databases
     databases.close()
-
-
-def _databases(all_databases: AllDatabases, dialect: str) -> Databases:
-    try:
-        return all_databases.of(dialect)
-    except MissingDatabase as error:
-        report = pytest.fail if required() else pytest.skip
-        report(f"No {dialect} for the tests. {error}")
 
 
 @pytest.fixture(params=DIALECTS)
@@ -78,7 +70,7 @@ def empty_database_uri(
 
 
 def _one_database(all_databases: AllDatabases, dialect: str, holding: Holding) -> Iterator[str]:
-    databases = _databases(all_databases, dialect)
+    databases = all_databases.of(dialect)
     uri = databases.create(holding)
     yield uri
     dispose_engines()

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import create_engine
 from support.database_base import MissingDatabase, create_schema
-from support.databases import required
+from support.databases import give_up
 from support.engines import dispose_engines
 from support.private_mariadb import private_mariadb
 from support.registry import VALUE, create_version, set_tag
@@ -35,7 +35,7 @@ def statement_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield uri
             dispose_engines()
     except MissingDatabase as error:
-        (pytest.fail if required() else pytest.skip)(f"No MariaDB of the test's own. {error}")
+        give_up("MariaDB of its own", error)
 
 
 def set_format(uri: str, name: str) -> None:

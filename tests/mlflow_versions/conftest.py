@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import prepared
-from support.databases import required
+from support.databases import give_up
 
 VARIABLE = "HOKUSAI_TEST_OLDEST_PYTHON"
 TESTS = Path(__file__).parents[1]
@@ -20,8 +20,7 @@ def oldest_python():
     """A Python that has the project with the oldest MLflow, as 'make test-oldest' installs it."""
     python = Path(os.environ.get(VARIABLE, DEFAULT))
     if not python.exists():
-        report = pytest.fail if required() else pytest.skip
-        report(f"{python} is missing: run 'make test-oldest', or set {VARIABLE}.")
+        give_up(str(python), f"Run 'make test-oldest', or set {VARIABLE}.")
     return str(python)
 
 

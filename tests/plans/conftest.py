@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from plans.large_registry import fill
 from sqlalchemy import Engine, create_engine
-from support.database_base import MissingDatabase
-from support.databases import AllDatabases, required
+from support.databases import AllDatabases
 from support.engines import dispose_engines
 
 from hokusai_mlflow_plugin.store.registry_store import build_store
@@ -21,11 +20,7 @@ VERSIONS = int(os.environ.get(VERSIONS_VARIABLE, "100000"))
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def large_registry(request: pytest.FixtureRequest, all_databases: AllDatabases) -> Iterator[Engine]:
     """The engine of a database with 100,000 versions, or as many as the variable says."""
-    try:
-        databases = all_databases.of(request.param)
-    except MissingDatabase as error:
-        report = pytest.fail if required() else pytest.skip
-        report(f"No {request.param} for the tests. {error}")
+    databases = all_databases.of(request.param)
     uri = databases.create()
     build_store(f"hokusai+{uri}")  # makes our tables
     dispose_engines()

@@ -9,17 +9,9 @@ import pytest
 from security.accounts import ADMIN, READER, STRANGER, auth_environ, create_users, grant_read
 from security.seeds import SECOND, seed
 from security.servers import GUNICORN, Server, serve
-from support.databases import AllDatabases, MissingDatabase, required
+from support.databases import AllDatabases
 
 DIALECTS = ("sqlite", "postgresql", "mysql")
-
-
-def _database(all_databases: AllDatabases, dialect: str) -> str:
-    try:
-        return all_databases.of(dialect).create()
-    except MissingDatabase as error:
-        report = pytest.fail if required() else pytest.skip
-        report(f"No {dialect} for the tests. {error}")
 
 
 @pytest.fixture(scope="session", params=DIALECTS)
@@ -29,7 +21,7 @@ def live(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """A server without accounts, on each database, with the versions of ``seeds``."""
-    uri = _database(all_databases, request.param)
+    uri = all_databases.of(request.param).create()
     with serve(tmp_path_factory.mktemp(f"live-{request.param}"), uri) as server:
         seed(server)
         yield server
@@ -40,7 +32,7 @@ def sqlite_server(
     all_databases: AllDatabases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server without accounts on SQLite, for what does not depend on the database."""
-    uri = _database(all_databases, "sqlite")
+    uri = all_databases.of("sqlite").create()
     with serve(tmp_path_factory.mktemp("sqlite"), uri) as server:
         seed(server)
         yield server
@@ -64,5 +56,5 @@ def guarded(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """A server under basic-auth with two workers, under each web server."""
-    uri = _database(all_databases, "sqlite")
+    uri = all_databases.of("sqlite").create()
     yield from _start_with_accounts(tmp_path_factory.mktemp("guarded"), uri, *request.param)

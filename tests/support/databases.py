@@ -10,7 +10,9 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from sqlalchemy import make_url
 
 from support.database_base import Databases, Holding, MissingDatabase, create_schema, new_name
@@ -63,11 +65,7 @@ class AllDatabases:
         self._found: dict[str, Databases | MissingDatabase] = {}
 
     def of(self, kind: str) -> Databases:
-        """The databases of one kind.
-
-        Raises:
-            MissingDatabase: This machine has no server of that kind.
-        """
+        """The databases of one kind; where this machine has none, the test is skipped or fails."""
         if kind not in self._found:
             try:
                 self._found[kind] = KINDS[kind]()
@@ -75,7 +73,7 @@ class AllDatabases:
                 self._found[kind] = error
         found = self._found[kind]
         if isinstance(found, MissingDatabase):
-            raise found
+            give_up(kind, found)
         return found
 
     def close(self) -> None:
@@ -85,6 +83,11 @@ class AllDatabases:
                 databases.close()
 
 
-def required() -> bool:
-    """Whether a missing server fails the tests instead of skipping them, as in CI."""
+def give_up(what: str, reason: object) -> NoReturn:
+    """Skip a test for want of something on this machine; in CI it fails."""
+    report = pytest.fail if _required() else pytest.skip
+    report(f"No {what} for the tests. {reason}")
+
+
+def _required() -> bool:
     return os.environ.get(REQUIRE_VARIABLE, "").lower() in ("1", "true")
