@@ -131,7 +131,10 @@ def test_variables_of_the_operations_guide_can_be_set(services: dict[str, Any]) 
     """The guide advises nothing that the compose file would ignore."""
     guide = (ROOT / "docs" / "operations.md").read_text()
     advised = set(re.findall(r"\b(?:HOKUSAI|MLFLOW)_[A-Z0-9_]*[A-Z0-9]\b", guide))
-    of_clients = {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}
+    of_clients = CLIENT_VARIABLES | {
+        *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+        "MLFLOW_REGISTRY_URI",
+    }
     known = {name for service in services.values() for name in _environment(service)}
     assert advised - of_clients <= known
 
