@@ -103,7 +103,7 @@ def test_setting_reaches_who_reads_it(services: dict[str, Any], name: str) -> No
     The migration indexes by it, too.
     """
     readers = {"server", "migration"}
-    if name.startswith("HOKUSAI_REWARD_"):
+    if name.startswith("HOKUSAI_REWARD_") and name != "HOKUSAI_REWARD_REVIEW":
         readers = {"dispatcher"}
     elif name == "HOKUSAI_CHECKPOINT_KEYS":
         readers = {"checkpointer"}
