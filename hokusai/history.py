@@ -62,5 +62,5 @@ class Histories:
         return self._history("tokens/history", token_id=text("token_id", token_id))
 
     def _history(self, route: str, **parameters: str) -> list[HistoryEntry]:
-        found = every(self._transport, route, "history", **parameters)
+        found = every(self._transport, route, "entries", **parameters)
         return [HistoryEntry(**each) for each in found]

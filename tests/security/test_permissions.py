@@ -27,7 +27,7 @@ ROLES: dict[str, Auth | None] = {
     "anonymous": None,
 }
 LISTS = (
-    *("model_versions", "lineage", "tokens", "reward_events", "findings", "violations", "history"),
+    *("model_versions", "lineage", "tokens", "reward_events", "findings", "violations", "entries"),
 )
 NAMED = [route.path for route in ROUTES if route.rule is Rule.READ_MODEL]
 WRONG_PASSWORD: Auth = (ADMIN[0], "not-the-admins-password")

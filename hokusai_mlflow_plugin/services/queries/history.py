@@ -44,7 +44,7 @@ def model_history(
 ) -> Json:
     """What happened to a model and its versions, newest first; earlier models of its name, too.
 
-    Shape: ``history``: ``timestamp`` (ms), ``action``, ``actor`` (null where the server has no
+    Shape: ``entries``: ``timestamp`` (ms), ``action``, ``actor`` (null where the server has no
     users), ``token_id``, ``name``, ``version``, ``details``, ``decision`` (null but for
     ``decided``); ``next_page_token`` where there are more.
 
@@ -107,7 +107,7 @@ def _page(
     position_of: Callable[[RowMapping], Position] = _position
     rows = fill(fetch, position_of, start, max_results + 1, may_be_told)
     page = rows[:max_results]
-    answer: Json = {"history": [_entry(row, visible) for row in page]}
+    answer: Json = {"entries": [_entry(row, visible) for row in page]}
     if len(rows) > max_results:
         answer["next_page_token"] = pagination.encode(asked, _position(page[-1]))
     return answer

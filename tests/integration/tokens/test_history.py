@@ -24,11 +24,11 @@ from hokusai_mlflow_plugin.services.visibility import Visible
 
 
 def of_model(store, name="model"):
-    return store.answer("registered-models/history", name=name)["history"]
+    return store.answer("registered-models/history", name=name)["entries"]
 
 
 def of_token(store, token_id="IMG-001"):
-    return store.answer("tokens/history", token_id=token_id)["history"]
+    return store.answer("tokens/history", token_id=token_id)["entries"]
 
 
 def told(entries):
@@ -127,7 +127,7 @@ def test_what_happened_to_a_token(store):
     declared = of_token(store)[-1]["details"]
     assert declared == {"metrics": ["f1_score"], "ceiling_pp": None, "publishers": ["bob"]}
     visible = Visible(lambda name: name == "open")
-    seen = store.ask(token_history, "IMG-001", visible=visible)["history"]
+    seen = store.ask(token_history, "IMG-001", visible=visible)["entries"]
     assert [(each["action"], each["name"]) for each in seen] == [("decided", "open")]
 
 
@@ -138,13 +138,13 @@ def test_pages(store):
         create_version(store, name, tags=token_tags(**{VALUE: f"0.8{number}"}))
         store.transition_model_version_stage(name, number // 2 + 1, "Staging", False)
     for visible in (Visible(), Visible(lambda name: name == "model 1")):
-        whole = store.ask(token_history, "IMG-001", visible=visible)["history"]
+        whole = store.ask(token_history, "IMG-001", visible=visible)["entries"]
         found, token = [], None
         while True:
             page = store.ask(
                 token_history, "IMG-001", max_results=1, page_token=token, visible=visible
             )
-            found += page["history"]
+            found += page["entries"]
             if (token := page.get("next_page_token")) is None:
                 break
         assert found == whole

@@ -51,5 +51,5 @@ class HistoryEntry(TypedDict):
 class History(TypedDict):
     """A page of what happened, newest first."""
 
-    history: list[HistoryEntry]
+    entries: list[HistoryEntry]
     next_page_token: NotRequired[PageToken]
