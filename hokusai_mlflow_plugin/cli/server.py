@@ -39,6 +39,8 @@ _OWN_DEFAULTS = {
     "workers": "Number of worker processes (default: 1 on SQLite, otherwise 4).",
 }
 """Options of MLflow's whose help would tell another default than the one here."""
+_CLIENTS = frozenset(("http", "https"))
+"""What this package registers beside databases: the registry of a server, for clients."""
 _JOB_EXECUTION = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 
 
@@ -156,7 +158,7 @@ def _database_uri(uri: str) -> str:
         entry.name.removeprefix(PREFIX)
         for entry in entry_points(group="mlflow.model_registry_store")
         if entry.name.startswith(PREFIX)
-    }
+    } - _CLIENTS
     if kind not in supported:
         raise SettingsError(
             f"The registry has to be a SQL database for the token rules to be enforced, "

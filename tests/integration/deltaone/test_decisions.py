@@ -65,6 +65,7 @@ def test_baseline(store):
         "evidence": "claimed",
         "unit": "proportion",
         "threshold_pp": "1",
+        "actor": None,
     }
     assert events(store) == []
     assert_sound(store)
@@ -91,6 +92,7 @@ def test_achieved(store):
             "evidence": "claimed",
             "unit": "proportion",
             "threshold_pp": "1",
+            "actor": None,
         },
         "history": [],
         "warnings": [],
