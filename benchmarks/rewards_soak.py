@@ -1,13 +1,17 @@
-"""Rewards end to end: many clients, a flaky receiver, dispatcher and checkpointer that are killed.
+"""Rewards end to end: registered, reviewed, corrected, delivered, settled and signed, amid kills.
 
     python benchmarks/rewards_soak.py postgresql+psycopg://root@127.0.0.1/soak
 
-On an empty database: a real ``mlflow server --app-name hokusai`` with several workers, clients that
-register over HTTP, all into a few series, a receiver that fails, hangs and drops connections, and
-``hokusai-mlflow rewards dispatch`` and ``rewards checkpoint``, killed (SIGKILL) three times. In the
-end every DeltaOne must have left exactly one event, every event must have arrived and be signed,
-and the ledger must be intact: in the database, and in an export for an outsider who kept the first
-checkpoint. Then the exit status is 0. It takes minutes, and never more than ``--deadline`` seconds.
+On an empty database: a real ``mlflow server --app-name hokusai`` with several workers, one of which
+is killed now and then; clients that register over HTTP, all into a few series; a reviewer who
+rejects some events, an administrator who revokes others and names payees, a reward service that
+pays; a receiver that fails, hangs and drops connections; ``hokusai-mlflow rewards dispatch`` and
+``rewards checkpoint``, killed (SIGKILL) three times.
+
+In the end every DeltaOne has left one event; what stands is the way from each series' baseline to
+its head, all of it is settled, and the receiver's own sums say the same; the ledger is intact in
+the database, and in an export for an outsider who kept the first checkpoint. Then the exit status
+is 0. It takes minutes, and never more than ``--deadline`` seconds.
 """
 
 from __future__ import annotations
@@ -25,13 +29,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from soak_books import Books
+from soak_books import Account, Books
 from soak_clients import Clients
 from soak_processes import checkpointer, dispatcher, kill_at
 from soak_proof import Outsider
 from soak_receiver import FlakyReceiver
+from soak_roles import Api, Roles
 from sqlalchemy import create_engine
-from stress_server import serving
+from stress_server import Killer, serving
 
 
 def main() -> None:
@@ -42,6 +47,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kill-every", type=float, default=20.0, help="seconds between workers")
     parser.add_argument("--deadline", type=float, default=1200)
     arguments = parser.parse_args()
     threading.Thread(target=_give_up, args=(arguments.deadline,), daemon=True).start()
@@ -61,39 +67,52 @@ def _give_up(deadline_s: float) -> None:
 def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
     """Run it all, print the figures, and say what is wrong."""
     uri, count = arguments.database_uri, arguments.registrations
-    receiver = FlakyReceiver(random.Random(arguments.seed))
+    rng = random.Random(arguments.seed)
+    receiver = FlakyReceiver(rng)
     notes = folder / "notes"
     notes.mkdir()
     outsider = Outsider(notes, folder)
     engine = create_engine(uri)
     begin = time.perf_counter()
-    with receiver.listening(), serving(uri, folder, workers=arguments.workers) as server:
+    settings = {"HOKUSAI_REWARD_REVIEW": "manual"}
+    with (
+        receiver.listening(),
+        serving(uri, folder, workers=arguments.workers, settings=settings) as server,
+    ):
+        api = Api(server.url)
+        roles = Roles(api, receiver, rng)
         clients = Clients(server.url, count, arguments.seed)
         clients.prepare()
         killed = [dispatcher(uri, receiver, folder), checkpointer(uri, notes, folder)]
         thresholds = [count // 4, count // 2, count * 3 // 4]
+        workers = Killer(server, rng, arguments.kill_every)
         for process in killed:
             process.start()
         try:
-            killing = (killed, thresholds, receiver, clients.done)
             begin_writing = time.perf_counter()
-            with ThreadPoolExecutor(arguments.clients + 2) as pool:
+            with (
+                roles.at_work(),
+                workers.at_work(),
+                ThreadPoolExecutor(arguments.clients + 2) as pool,
+            ):
                 others = [
                     pool.submit(outsider.keep_first, arguments.deadline),
-                    pool.submit(kill_at, *killing),
+                    pool.submit(kill_at, killed, thresholds, receiver, clients.done),
                 ]
                 list(pool.map(clients.run, range(arguments.clients)))
                 written_s = time.perf_counter() - begin_writing
                 for each in others:
                     each.result()
-            while (books := Books.read(engine)).pending or books.unsigned:
+            while _is_unfinished(Books.read(engine), roles):
                 time.sleep(0.5)
                 for process in killed:
                     process.require_running()
-            delivered_s = time.perf_counter() - begin_writing
+            settled_s = time.perf_counter() - begin_writing
+            account = Account.of(api.feed())
         finally:
             for process in killed:
                 process.stop(signal.SIGTERM)
+    books = Books.read(engine)
     engine.dispose()
     outsider.check(uri)
     late = _late([sequence for sequence, _id in receiver.order])
@@ -103,28 +122,50 @@ def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
         f"{count} registrations from {arguments.clients} clients on {arguments.workers} workers "
         f"in {written_s:.1f} s ({count / written_s:.0f}/s), "
         f"median {quantiles[49]:.0f} ms, 99th percentile {quantiles[98]:.0f} ms\n"
-        f"{books.versions} versions, {books.decisions} decisions, {books.achieved} achieved, "
-        f"{books.events} events, {len(receiver.known)} distinct ids received\n"
+        f"{books.versions} versions, {books.achieved} achieved, {account.events} events, "
+        f"{len(receiver.known)} distinct ids received\n"
+        f"{account.achieved} DeltaOnes = {len(account.revoked)} revoked or rejected + "
+        f"{len(account.settled)} settled + {len(account.unsettled)} unsettled; "
+        f"{books.settlements} settlements, "
+        f"{len(books.dead)} revoked before they were sent; changes by answer: {dict(api.done)}\n"
         f"{receiver.requests} requests received ({dict(receiver.failures)}), "
         f"{books.attempts} attempts in the log, "
-        f"dispatcher and checkpointer killed {kills} times, "
+        f"dispatcher and checkpointer killed {kills} times, workers {len(workers.kills)}, "
         f"{late} first arrivals out of order, {books.checkpoints} checkpoints, "
-        f"all delivered and signed {delivered_s - written_s:.1f} s after the last registration"
+        f"all reviewed, delivered, settled and signed {settled_s - written_s:.1f} s after the last "
+        "registration"
     )
     print("\n".join(outsider.said))
     print(f"{time.perf_counter() - begin:.0f} s in all")
+    standing = account.settled | account.unsettled
     checks = {
-        f"{books.versions} versions": books.versions == count,
-        f"{books.decisions} decisions": books.decisions == count,
+        # A registration whose worker was killed before it answered is made twice.
+        f"{books.versions} versions": books.versions >= count,
+        f"{books.undecided} versions without a decision": books.undecided == 0,
         "no DeltaOne": books.achieved > 0,
-        "events differ from achieved decisions": books.events == books.achieved,
-        "ids received differ from events": len(receiver.known) == books.events,
+        "nothing was revoked": bool(account.revoked),
+        "events differ from achieved decisions": account.achieved == books.achieved,
+        "what stands is not the way from baseline to head": all(
+            account.points.get(token, 0) == points for token, points in books.points.items()
+        ),
+        f"unsettled: {sorted(account.unsettled)}": not account.unsettled,
+        "ids received differ from those delivered": receiver.known == books.delivered,
+        "what stands was given up": books.dead <= account.revoked,
+        "what the receiver nets differs from what stands": (
+            receiver.achieved - receiver.revoked == standing
+        ),
         f"{receiver.forged} requests did not verify": receiver.forged == 0,
-        f"{books.wrong_series} series are not paid exactly": books.wrong_series == 0,
         f"killed {kills} times": kills == [len(thresholds)] * len(killed),
-        f"{late} first arrivals out of order": late <= len(thresholds),
+        f"{dict(api.faults)}": not api.faults,
     }
     return [fault for fault, is_right in checks.items() if not is_right] + outsider.faults
+
+
+def _is_unfinished(books: Books, roles: Roles) -> bool:
+    """Whether anything waits for a reviewer, the dispatcher, a payment or a signature."""
+    waiting = roles.review()
+    roles.settle()
+    return bool(waiting or books.pending or roles.receiver.unpaid() or books.unsigned)
 
 
 def _late(sequences: Sequence[int]) -> int:

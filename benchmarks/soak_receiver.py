@@ -29,6 +29,11 @@ class FlakyReceiver:
     order: list[tuple[int, str]] = field(default_factory=list)
     """Sequence and id of each event when it first came."""
     known: set[str] = field(default_factory=set)
+    achieved: set[str] = field(default_factory=set)
+    """Ids of DeltaOnes that came."""
+    revoked: set[str] = field(default_factory=set)
+    """Ids of DeltaOnes of which a revocation came."""
+    paid: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -50,6 +55,11 @@ class FlakyReceiver:
             yield self
             server.shutdown()
 
+    def unpaid(self) -> list[str]:
+        """Ids of DeltaOnes that came, stand as far as is known, and were not paid."""
+        with self.lock:
+            return sorted(self.achieved - self.revoked - self.paid)
+
     def _hear(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["content-length"]))
         try:
@@ -63,6 +73,10 @@ class FlakyReceiver:
             if event["id"] not in self.known:
                 self.known.add(event["id"])
                 self.order.append((event["sequence"], event["id"]))
+                if event["type"] == "hokusai.deltaone.achieved":
+                    self.achieved.add(event["id"])
+                elif event["type"] == "hokusai.deltaone.revoked":
+                    self.revoked.add(event["data"]["event"]["id"])
             answer = self.rng.choices(("well", "error", "drop", "hang"), (70, 15, 10, 5))[0]
             self.failures[answer] += 1
         if answer == "hang":

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,12 @@ class Server:
 
 @contextmanager
 def serving(
-    database_uri: str, folder: Path, *, workers: int, plugin: bool = True
+    database_uri: str,
+    folder: Path,
+    *,
+    workers: int,
+    plugin: bool = True,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Run a server until the block ends, with the plugin or stock."""
     with socket.socket() as probe:
@@ -81,7 +86,7 @@ def serving(
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**own, **quiet},
+            env={**own, **quiet, **(settings or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

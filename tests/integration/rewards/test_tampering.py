@@ -254,11 +254,8 @@ def test_an_edit_with_a_new_seal(registry: Any, change: str) -> None:
     table, values, code = RESEALED[change]
     row = read_table(registry, table)[-1]
     if table is decisions:
-        (row,) = [
-            each
-            for each in read_table(registry, table)
-            if each["name"] == "worse" and each["outcome"] == "regressed"
-        ]
+        rows = read_table(registry, table)
+        (row,) = [r for r in rows if (r["outcome"], r["name"]) == ("regressed", "worse")]
     change_row(registry, table, row, **values)
     reseal(registry)
     assert code in all_faults(registry)

@@ -1,0 +1,134 @@
+"""Who corrects, reviews and settles rewards meanwhile, each over HTTP and in its own thread."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from soak_clients import TOKENS
+from soak_receiver import FlakyReceiver
+
+Json = dict[str, Any]
+
+REVOKED = 0.1
+"""Of the looks at a token, those that revoke its latest DeltaOne."""
+REJECTED = 0.1
+PAYEE = "0x" + 40 * "9"
+EVENTS = "reward_events"
+_ATTEMPTS = 30
+_SERVER_ERROR = 500
+
+
+@dataclass
+class Api:
+    """The registry's routes, asked again where a worker was killed at the answer."""
+
+    url: str
+    faults: Counter[str] = field(default_factory=Counter)
+    """What no request should be answered with."""
+    done: Counter[str] = field(default_factory=Counter)
+    """Answers by route and status."""
+
+    def feed(self) -> Iterator[Json]:
+        """Every event in order, each with its state."""
+        after = 0
+        while page := self.events(after=after):
+            yield from page
+            after = page[-1]["sequence"]
+
+    def events(self, **parameters: Any) -> list[Json]:
+        """A page of events, each with its ``state`` in it."""
+        answer = self._ask("GET", "reward-events/list", params={"max_results": 1000, **parameters})
+        found = answer.json()
+        return [{**event, "state": found["states"].get(event["id"])} for event in found[EVENTS]]
+
+    def change(self, route: str, **body: Any) -> int:
+        """The status of a POST. 409 is an answer: others were faster."""
+        status = self._ask("POST", route, json=body).status_code
+        self.done[f"{route} {status}"] += 1
+        return status
+
+    def _ask(self, method: str, route: str, **what: Any) -> requests.Response:
+        for _attempt in range(_ATTEMPTS):
+            try:
+                answer = requests.request(
+                    method, f"{self.url}/api/2.0/hokusai/{route}", timeout=60, **what
+                )
+            except requests.ConnectionError:
+                time.sleep(0.2)
+                continue
+            if answer.status_code not in (200, 409):
+                self.faults[f"{route}: {answer.status_code} {answer.text}"] += 1
+            return answer
+        raise RuntimeError(f"{route} was not answered {_ATTEMPTS} times.")
+
+
+@dataclass
+class Roles:
+    """A reviewer, an administrator and a reward service."""
+
+    api: Api
+    receiver: FlakyReceiver
+    rng: random.Random
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Review, correct and settle while the block runs."""
+        roles = (self.review, self.correct, self.settle)
+        with ThreadPoolExecutor(len(roles)) as pool:
+            working = [pool.submit(self._repeat, role) for role in roles]
+            try:
+                yield
+            finally:
+                self._stopped.set()
+                for each in working:
+                    each.result()
+
+    def _repeat(self, role: Callable[[], object]) -> None:
+        while not self._stopped.wait(0.1):
+            role()
+
+    def review(self) -> int:
+        """Approve most of what waits, and reject the rest; how many waited."""
+        waiting = self.api.events(state="in_review")
+        for event in waiting:
+            if self.rng.random() < REJECTED:
+                # Refused where a later one of its series stands; then it is approved at last.
+                self.api.change("reward-events/reject", id=event["id"], reason="not convinced")
+            else:
+                self.api.change("reward-events/approve", id=event["id"])
+        return len(waiting)
+
+    def correct(self) -> None:
+        """Revoke the latest DeltaOne of some token, and name payees where there are none."""
+        token = f"TOK-{self.rng.randrange(TOKENS)}"
+        found = self.api.events(token_id=token)
+        achieved = [each for each in found if each["type"] == "hokusai.deltaone.achieved"]
+        standing = [each for each in achieved if each["state"] != "revoked"]
+        if standing and self.rng.random() < REVOKED:
+            self.api.change("reward-events/revoke", id=standing[-1]["id"], reason="a typo")
+        payees = [{"address": PAYEE, "weight": 10_000}]
+        named = {e["data"]["event"]["id"] for e in found if e["type"].endswith(".payees_named")}
+        for event in standing:
+            is_unpaid = not any(each["payable"] for each in event["data"]["contributors"])
+            if is_unpaid and event["id"] not in named and event["state"] != "in_review":
+                body = {"id": event["id"], "contributors": payees, "reason": "forgotten"}
+                self.api.change("reward-events/name-payees", **body)
+                return
+
+    def settle(self) -> None:
+        """Pay what has come and was not paid yet; the same reference again says nothing new."""
+        for event_id in self.receiver.unpaid():
+            body = {"id": event_id, "status": "paid", "reference": f"payment of {event_id}"}
+            for _twice in range(2):
+                self.api.change("reward-events/settle", **body)
+            self.receiver.paid.add(event_id)
