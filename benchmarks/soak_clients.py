@@ -62,7 +62,7 @@ class Clients:
                 )
                 return
             except MlflowException as error:
-                if not isinstance(error.__cause__, requests.ConnectionError):
+                if not isinstance(error.__context__, requests.RequestException):
                     raise
                 with self._lock:
                     self.done["lost answers"] += 1

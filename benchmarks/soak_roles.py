@@ -62,7 +62,7 @@ class Api:
                 answer = requests.request(
                     method, f"{self.url}/api/2.0/hokusai/{route}", timeout=60, **what
                 )
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.2)
                 continue
             if answer.status_code not in (200, 409):
@@ -100,9 +100,10 @@ class Roles:
     def review(self) -> int:
         """Approve most of what waits, and reject the rest; how many waited."""
         waiting = self.api.events(state="in_review")
-        for event in waiting:
+        # The newest first: one that a later one of its series was measured against is not rejected
+        # (409), and approved at another look.
+        for event in reversed(waiting):
             if self.rng.random() < REJECTED:
-                # Refused where a later one of its series stands; then it is approved at last.
                 self.api.change("reward-events/reject", id=event["id"], reason="not convinced")
             else:
                 self.api.change("reward-events/approve", id=event["id"])
