@@ -761,11 +761,10 @@ def test_every_fault_is_documented():
     known = get_args(ledger_faults.Code)
     assert sorted(known) == sorted(re.findall(r"\| `([a-z_]+)` \|$", page, re.MULTILINE))
     folder = Path(ledger_faults.__file__).parent
-    checks = "".join(
-        path.read_text(encoding="utf-8")
-        for path in folder.glob("*.py")
-        if path.name != "ledger_faults.py"
-    )
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    # There the list of the codes itself finds nothing.
+    texts["ledger_faults.py"] = texts["ledger_faults.py"].partition("\n]\n")[2]
+    checks = "".join(texts.values())
     assert [code for code in known if f'"{code}"' not in checks] == []
 
 
