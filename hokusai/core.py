@@ -171,7 +171,7 @@ class ModelRegistry(Histories, TokenDeclarations):
 
     @translated()
     def bind_model(self, name: str, token_id: str, benchmark_metric: str) -> RegisteredModel:
-        """Have a registered model tokenise its versions by itself (R17).
+        """Have a registered model tokenise its versions by itself.
 
         From then on each version of it that is registered without token tags, and whose run or
         logged model logged the metric, carries the token, the metric and the value that was

@@ -211,16 +211,23 @@ def test_workspaces(tmp_path: Path) -> None:
         MlflowClient(server.uri).create_workspace("team-a")
         registry = ModelRegistry(server.uri, tracking_uri=server.uri)
         found = {}
-        for workspace, names in (("default", ["ours", "theirs"]), ("team-a", ["ours"])):
+        for workspace, token_id, names in (
+            ("default", "IMG-001", ["ours", "theirs"]),
+            ("team-a", "IMG-002", ["ours"]),
+        ):
             with mlflow.utils.workspace_context.WorkspaceContext(workspace):
                 for name in names:
-                    register(registry, name)
+                    register(registry, name, token_id)
         for workspace in ("default", "team-a"):
             with mlflow.utils.workspace_context.WorkspaceContext(workspace):
-                listed = registry.list_models_by_token("IMG-001")
-                found[workspace] = {version.name for version in listed}
+                for token_id in ("IMG-001", "IMG-002"):
+                    listed = registry.list_models_by_token(token_id)
+                    found[workspace, token_id] = {version.name for version in listed}
 
-    assert found == {"default": {"ours", "theirs"}, "team-a": {"ours"}}
+    assert {key: names for key, names in found.items() if names} == {
+        ("default", "IMG-001"): {"ours", "theirs"},
+        ("team-a", "IMG-002"): {"ours"},
+    }
 
 
 def test_workspace_of_a_server_without(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

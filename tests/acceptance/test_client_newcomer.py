@@ -67,7 +67,7 @@ def test_model_that_another_has_used(
         client.create_model_version(name, SOURCE, tags=token_tags(), await_creation_for=0)
         raise MlflowException("The connection was lost.")
 
-    monkeypatch.setattr(mlflow, "register_model", fail)
+    monkeypatch.setattr(hokusai.core, "register_version", fail)
     with pytest.raises(MlflowException, match="lost"):
         registry.register_tokenized_model(SOURCE, name, new_token, "accuracy", "0.5")
     assert name in models(registry)
