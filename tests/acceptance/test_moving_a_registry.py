@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mlflow
+import pytest
 import requests
 from mlflow import MlflowClient
+from packaging.version import Version
 from support.registry import TOKEN, VALUE, token_tags
 from support.servers import Server, mlflow_server
 
@@ -60,6 +63,10 @@ def set_tag_of(client: MlflowClient, version: str, key: str, value: str) -> None
     client.set_model_version_tag("model", version, key, value)
 
 
+@pytest.mark.skipif(
+    Version(mlflow.__version__) < Version("3.17"),
+    reason="Tried with the newest MLflow; on 3.10 the tool's pending version is no finding.",
+)
 def test_export_and_import(tmp_path: Path) -> None:
     """What earned on one server earns nothing on the next, whose heads are where they were.
 
