@@ -63,6 +63,8 @@ def drop_ours(engine: Engine) -> None:
             connection.execute(text(f"DROP TABLE {name}"))
 
 
+# As many upgrades as there are statements, each from an empty database.
+@pytest.mark.timeout(1200)
 def test_upgrade(engine, process):
     """Wherever an upgrade is killed, the next one makes the same schema and the same rows."""
     migrations.upgrade(engine)
@@ -83,6 +85,7 @@ def test_upgrade(engine, process):
     assert point > len(metadata.tables)
 
 
+@pytest.mark.timeout(1200)  # likewise
 def test_downgrade(engine, process):
     """Wherever a downgrade is killed, the next one takes away what is left."""
     for point in count(1):
