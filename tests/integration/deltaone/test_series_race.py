@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.utils.workspace_context import WorkspaceContext
 from support.killed import killable
 from support.refusals import registry_rows
@@ -98,18 +99,26 @@ def test_the_same_improvement_races(store, race):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_workspaces_race(database_uri, store_factory, race, monkeypatch, seed):
-    """Writers of one token in four workspaces: no step is paid for in two of them (R9)."""
+    """Writers in four workspaces, each of which has the token assigned to its own first: no step
+    is paid for in two of them (R9), whoever has it meanwhile is refused nothing else (R18).
+    """
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
     teams, values, store = [f"team-{n}" for n in range(4)], rising(seed), store_factory()
-    for team in teams:
+
+    def write(own: Any, team: str, value: str) -> None:
         with WorkspaceContext(team):
-            create_version(store, tags=token_tags(**{VALUE: "0.1"}))
+            own.answer("tokens/declare", token_id="IMG-001", metrics=["accuracy"], reassign=True)
+            create_version(own, tags=token_tags(**{VALUE: value}))
 
-    def write(own: Any, n: int) -> None:
-        with WorkspaceContext(teams[n % 4]):
-            create_version(own, tags=token_tags(**{VALUE: values[n]}))
+    def write_in_race(own: Any, n: int) -> None:
+        try:
+            write(own, teams[n % 4], values[n])
+        except MlflowException as error:
+            assert "belongs to another workspace" in str(error)  # another was faster
 
-    race(write, writers=16)
+    for team in teams:
+        write(store, team, "0.1")
+    race(write_in_race, writers=16)
     with store.engine.connect() as connection:
         paid = [
             (row["workspace"], Decimal(row["baseline_value"]), Decimal(row["value"]))
