@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from support.database_base import Holding
 from support.databases import AllDatabases
-from support.engines import dispose_engines
+from support.engines import dispose_engines, forget_engines
 from support.registry import create_model, create_version
 
 from hokusai_mlflow_plugin.store.registry_store import build_store
@@ -85,6 +85,8 @@ def store_factory(database_uri: str, monkeypatch: pytest.MonkeyPatch) -> Callabl
     """
 
     def make(**environ: str) -> Any:
+        if any(name.startswith("MLFLOW_SQLALCHEMYSTORE_") for name in environ):
+            forget_engines()  # an engine that an earlier test left has its own pool
         with monkeypatch.context() as patch:
             for name, value in environ.items():
                 patch.setenv(name, value)

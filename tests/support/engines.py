@@ -26,6 +26,13 @@ def dispose_engines() -> None:
             engine.dispose()
 
 
+def forget_engines() -> None:
+    """The same, and the engines go too: the next ones are made with the settings of that moment."""
+    dispose_engines()
+    for store_class in (RegistryStore, TrackingStore):
+        store_class._engine_map.clear()
+
+
 @event.listens_for(Engine, "connect")
 def _do_not_wait_for_the_disk(connection: Any, _record: Any) -> None:
     """No test cuts the power, so SQLite need not see every commit onto the disk."""
