@@ -26,15 +26,16 @@ def read_only(store):
     """A store with a version, whose database then became read-only."""
     create_version(store)
 
-    @event.listens_for(store.engine, "connect")
     def set_read_only(connection, _record):
         cursor = connection.cursor()
         cursor.execute(READ_ONLY[store.engine.dialect.name])
         cursor.close()
         connection.commit()
 
+    event.listen(store.engine, "connect", set_read_only)
     store.engine.dispose()
-    return store
+    yield store
+    event.remove(store.engine, "connect", set_read_only)  # the engine outlives this test
 
 
 @pytest.mark.parametrize("write", WRITES)
