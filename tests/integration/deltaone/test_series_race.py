@@ -114,7 +114,8 @@ def test_workspaces_race(database_uri, store_factory, race, monkeypatch, seed):
         try:
             write(own, teams[n % 4], values[n])
         except MlflowException as error:
-            assert "belongs to another workspace" in str(error)  # another was faster
+            if "belongs to another workspace" not in str(error):  # another was faster
+                raise
 
     for team in teams:
         write(store, team, "0.1")
