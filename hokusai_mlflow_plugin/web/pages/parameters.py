@@ -7,14 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from hokusai_mlflow_plugin.services.queries.pagination import SEQUENCE, VERSION
-from hokusai_mlflow_plugin.web.api.parameters import (
-    DIGITS,
-    ListTokens,
-    ModelName,
-    Parameters,
-    Text,
-    TokenId,
-)
+from hokusai_mlflow_plugin.web.api.parameter_types import DIGITS, ModelName, Text, TokenId
+from hokusai_mlflow_plugin.web.api.parameters import ListTokens, Parameters
 
 
 def _trimmed(given: object) -> object:
