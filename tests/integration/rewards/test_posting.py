@@ -14,6 +14,7 @@ from shutil import which
 import pytest
 import requests
 
+from hokusai_mlflow_plugin.services.rewards import posting
 from hokusai_mlflow_plugin.services.rewards.posting import DeadlineExceeded, Poster, failure
 from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
 
@@ -57,7 +58,7 @@ def posting_threads() -> list[threading.Thread]:
 
 
 def wait_for_no_thread() -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while posting_threads():
         assert time.monotonic() < deadline, "the thread is left over"
         time.sleep(0.02)
@@ -78,6 +79,20 @@ def test_an_answer_that_drips():
         poster = Poster(webhook_session(url, allow_private=True), url, TIMEOUT_S)
         assert_given_up(poster)
         assert_given_up(poster)
+
+
+def test_an_end_that_the_deadline_made(monkeypatch):
+    """A thread that has failed because its connection was shut down is told as the deadline."""
+    give_up = posting._Attempt.give_up
+
+    def give_up_and_wait(attempt: posting._Attempt) -> None:
+        give_up(attempt)
+        wait_for_no_thread()
+
+    monkeypatch.setattr(posting._Attempt, "give_up", give_up_and_wait)
+    with serving(drip) as port:
+        url = f"http://127.0.0.1:{port}/hook"
+        assert_given_up(Poster(webhook_session(url, allow_private=True), url, TIMEOUT_S))
 
 
 @pytest.mark.skipif(which("openssl") is None, reason="Certificates are made with openssl.")
