@@ -98,4 +98,4 @@ def test_group_lists_its_commands(group):
     words = group.split()
     output = CliRunner().invoke(main, [*words, "-h"]).output
     found = main.commands[group] if group else main
-    assert all(f"  {name}" in output for name in found.commands)
+    assert [name for name in found.commands if f"  {name}" not in output] == [], output

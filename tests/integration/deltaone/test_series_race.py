@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow.utils.workspace_context import WorkspaceContext
+from mlflow.utils.workspace_context import ServerWorkspaceContext
 from support.killed import killable
 from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_model, create_version, set_tag, token_tags
@@ -106,7 +106,7 @@ def test_workspaces_race(database_uri, store_factory, race, monkeypatch, seed):
     teams, values, store = [f"team-{n}" for n in range(4)], rising(seed), store_factory()
 
     def write(own: Any, team: str, value: str) -> None:
-        with WorkspaceContext(team):
+        with ServerWorkspaceContext(team):  # of this thread alone
             own.answer("tokens/declare", token_id="IMG-001", metrics=["accuracy"], reassign=True)
             create_version(own, tags=token_tags(**{VALUE: value}))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from mlflow.exceptions import MlflowException
-from mlflow.utils.workspace_context import WorkspaceContext
+from mlflow.utils.workspace_context import ServerWorkspaceContext, WorkspaceContext
 from sqlalchemy import text
 from support.index import assert_index_is_truth, indexed_rows
 from support.registry import TOKEN, VALUE, create_model, create_version, set_model_tag, token_tags
@@ -49,7 +49,7 @@ def at_once(*calls: Callable[[], Any]) -> list[str | None]:
 
 def in_team(team: str, call: Callable[[], Any]) -> Callable[[], Any]:
     def run() -> Any:
-        with WorkspaceContext(team):
+        with ServerWorkspaceContext(team):  # of this thread alone; the other is the process's
             return call()
 
     return run
