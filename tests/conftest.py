@@ -35,6 +35,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """A test leaves MLflow's variables as they were: the next one in its process has them, too."""
+    before = _mlflow_variables()
+    yield
+    assert _mlflow_variables() == before
+
+
+def _mlflow_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+
+
 @pytest.fixture(scope="session")
 def all_databases() -> Iterator[AllDatabases]:
     """Every kind of database, each looked for when first needed."""
