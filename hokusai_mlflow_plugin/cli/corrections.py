@@ -14,7 +14,7 @@ from hokusai_mlflow_plugin.cli.connections import (
     workspace_option,
 )
 from hokusai_mlflow_plugin.cli.output import output_option, print_json, reporting_errors
-from hokusai_mlflow_plugin.services.rewards import corrections
+from hokusai_mlflow_plugin.services.rewards import payee_naming, rebasing, revocation
 from hokusai_mlflow_plugin.services.rewards.corrections import Because
 from hokusai_mlflow_plugin.settings import Settings
 
@@ -46,7 +46,7 @@ def revoke(
     """
     event = in_transaction(
         database_uri,
-        lambda connection, _settings: corrections.revoke(
+        lambda connection, _settings: revocation.revoke(
             connection, workspace, event_id, Because(reason)
         ),
     )
@@ -89,7 +89,7 @@ def payees(
     """
     event = in_transaction(
         database_uri,
-        lambda connection, _settings: corrections.name_payees(
+        lambda connection, _settings: payee_naming.name_payees(
             connection, workspace, event_id, contributors, Because(reason)
         ),
     )
@@ -129,7 +129,7 @@ def rebase(
     """
     event = in_transaction(
         database_uri,
-        lambda connection, settings: corrections.rebase(
+        lambda connection, settings: rebasing.rebase(
             connection, workspace, token_id, metric, Because(reason), settings.catalogue
         ),
     )

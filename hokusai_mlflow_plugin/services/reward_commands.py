@@ -14,7 +14,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.domain.reward_events import SettlementStatus
-from hokusai_mlflow_plugin.services.rewards import corrections, reviewing, settlement
+from hokusai_mlflow_plugin.services.rewards import (
+    payee_naming,
+    rebasing,
+    reviewing,
+    revocation,
+    settlement,
+)
 from hokusai_mlflow_plugin.services.rewards.corrections import Because
 from hokusai_mlflow_plugin.settings import Settings
 
@@ -32,7 +38,7 @@ def revoke(
     reason: str,
 ) -> Json:
     """Take back a DeltaOne; ``reward_event`` is the revocation."""
-    event = corrections.revoke(connection, workspace, id, Because(reason, actor))
+    event = revocation.revoke(connection, workspace, id, Because(reason, actor))
     return {"reward_event": event}
 
 
@@ -48,7 +54,7 @@ def name_payees(
 ) -> Json:
     """Name the payees of a DeltaOne that had none; ``reward_event`` is the correction."""
     because, text = Because(reason, actor), json.dumps(contributors)
-    return {"reward_event": corrections.name_payees(connection, workspace, id, text, because)}
+    return {"reward_event": payee_naming.name_payees(connection, workspace, id, text, because)}
 
 
 def rebase(
@@ -63,7 +69,7 @@ def rebase(
 ) -> Json:
     """Have a series begin anew with the best value left; ``reward_event`` is the correction."""
     because = Because(reason, actor)
-    event = corrections.rebase(
+    event = rebasing.rebase(
         connection, workspace, token_id, benchmark_metric, because, settings.catalogue
     )
     return {"reward_event": event}

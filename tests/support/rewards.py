@@ -15,7 +15,13 @@ from sqlalchemy import Connection, text
 from hokusai_mlflow_plugin.domain.reward_events import SettlementStatus
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
-from hokusai_mlflow_plugin.services.rewards import corrections, reviewing, settlement
+from hokusai_mlflow_plugin.services.rewards import (
+    payee_naming,
+    rebasing,
+    reviewing,
+    revocation,
+    settlement,
+)
 from hokusai_mlflow_plugin.services.rewards.corrections import Because
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import LedgerFault
 from hokusai_mlflow_plugin.services.rewards.ledger_verification import find_faults
@@ -87,19 +93,19 @@ def corrected(store: Any, change: Callable[[Connection], Json]) -> Json:
 def revoke(store: Any, event_id: str, reason: str = "a typo", actor: str | None = None) -> Json:
     """Revoke a DeltaOne of the default workspace; the event of the revocation."""
     because = Because(reason, actor)
-    return corrected(store, lambda c: corrections.revoke(c, "default", event_id, because))
+    return corrected(store, lambda c: revocation.revoke(c, "default", event_id, because))
 
 
 def rebase(store: Any, token_id: str, metric: str, reason: str = "a typo") -> Json:
     """Rebase a series of the default workspace; the event of that."""
     args = "default", token_id, metric, Because(reason), store.settings.catalogue
-    return corrected(store, lambda c: corrections.rebase(c, *args))
+    return corrected(store, lambda c: rebasing.rebase(c, *args))
 
 
 def name_payees(store: Any, event_id: str, contributors: str, reason: str = "forgotten") -> Json:
     """Name the payees of a DeltaOne of the default workspace; the event of that."""
     args = "default", event_id, contributors, Because(reason)
-    return corrected(store, lambda c: corrections.name_payees(c, *args))
+    return corrected(store, lambda c: payee_naming.name_payees(c, *args))
 
 
 def approve(store: Any, event_id: str, actor: str | None = None) -> Json:

@@ -15,13 +15,11 @@ from sqlalchemy import RowMapping
 from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT, Contributor
 from hokusai_mlflow_plugin.domain.delta import Outcome
 from hokusai_mlflow_plugin.domain.reward_events import TYPE_OF, Correction, EventType
-from hokusai_mlflow_plugin.services.rewards.corrections import (
-    PAYEES_SAME,
-    REVOKED_SAME,
-    correction_id,
-)
+from hokusai_mlflow_plugin.services.rewards.corrections import correction_id
 from hokusai_mlflow_plugin.services.rewards.ledger import contributor_of
 from hokusai_mlflow_plugin.services.rewards.ledger_faults import Found
+from hokusai_mlflow_plugin.services.rewards.payee_naming import PAYEES_SAME
+from hokusai_mlflow_plugin.services.rewards.revocation import REVOKED_SAME
 
 Json = dict[str, Any]
 

@@ -18,7 +18,7 @@ from hokusai_mlflow_plugin.domain.errors import (
 )
 from hokusai_mlflow_plugin.domain.reward_events import Verdict
 from hokusai_mlflow_plugin.domain.tokens import shown
-from hokusai_mlflow_plugin.services.rewards import corrections
+from hokusai_mlflow_plugin.services.rewards import revocation
 from hokusai_mlflow_plugin.services.rewards.corrections import Because
 
 Json = dict[str, Any]
@@ -74,7 +74,7 @@ def reject(connection: Connection, workspace: str, event_id: str, because: Becau
     if correction_rows.read_event(connection, workspace, event_id) is None:
         raise EventNotFound(shown(event_id))
     _require_pending(review_rows.read(connection, workspace, event_id))
-    event = corrections.revoke(connection, workspace, event_id, because)
+    event = revocation.revoke(connection, workspace, event_id, because)
     decided = review_rows.read(connection, workspace, event_id)
     if decided.verdict != Verdict.REJECTED.value:  # somebody has just approved it
         _require_pending(decided)
