@@ -3,10 +3,11 @@
     python benchmarks/rewards_soak.py postgresql+psycopg://root@127.0.0.1/soak
 
 On an empty database: a real ``mlflow server --app-name hokusai`` with several workers, one of which
-is killed now and then; clients that register over HTTP, all into a few series; a reviewer who
-rejects some events, an administrator who revokes others and names payees, a reward service that
-pays; a receiver that fails, hangs and drops connections; ``hokusai-mlflow rewards dispatch`` and
-``rewards checkpoint``, killed (SIGKILL) three times.
+is killed now and then; clients that register over HTTP, all into a few series, each of which begins
+with a typing error; an administrator who rebases those, revokes DeltaOnes and names payees; a
+reviewer who rejects some, a reward service that pays; a receiver that fails, hangs and drops
+connections; ``hokusai-mlflow rewards dispatch`` and ``rewards checkpoint``, killed (SIGKILL) three
+times.
 
 In the end every DeltaOne has left one event; what stands is the way from each series' baseline to
 its head, all of it is settled, and the receiver's own sums say the same; the ledger is intact in
@@ -30,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from soak_books import Account, Books
-from soak_clients import Clients
+from soak_clients import TOKENS, Clients
 from soak_processes import checkpointer, dispatcher, kill_at
 from soak_proof import Outsider
 from soak_receiver import FlakyReceiver
@@ -126,6 +127,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
         f"{len(receiver.known)} distinct ids received\n"
         f"{account.achieved} DeltaOnes = {len(account.revoked)} revoked or rejected + "
         f"{len(account.settled)} settled + {len(account.unsettled)} unsettled; "
+        f"{account.rebased} series rebased, {account.payees_named} times payees named, "
         f"{books.settlements} settlements, "
         f"{len(books.dead)} revoked before they were sent; changes by answer: {dict(api.done)}\n"
         f"{receiver.requests} requests received ({dict(receiver.failures)}), "
@@ -144,6 +146,8 @@ def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
         f"{books.undecided} versions without a decision": books.undecided == 0,
         "no DeltaOne": books.achieved > 0,
         "nothing was revoked": bool(account.revoked),
+        "no payees were named": account.payees_named > 0,
+        f"{account.rebased} series rebased": account.rebased == TOKENS,
         "events differ from achieved decisions": account.achieved == books.achieved,
         "what stands is not the way from baseline to head": all(
             account.points.get(token, 0) == points for token, points in books.points.items()
@@ -163,7 +167,8 @@ def soak(arguments: argparse.Namespace, folder: Path) -> list[str]:
 
 def _is_unfinished(books: Books, roles: Roles) -> bool:
     """Whether anything waits for a reviewer, the dispatcher, a payment or a signature."""
-    waiting = roles.review()
+    waiting = roles.review() + roles.rebase()
+    roles.name_payees()
     roles.settle()
     return bool(waiting or books.pending or roles.receiver.unpaid() or books.unsigned)
 

@@ -89,6 +89,8 @@ class Account:
     settled: frozenset[str]
     """Ids of those that stand and were paid."""
     unsettled: frozenset[str]
+    rebased: int
+    payees_named: int
     points: Mapping[str, Decimal]
     """Of what stands, by token."""
 
@@ -115,5 +117,7 @@ class Account:
             frozenset(told),
             frozenset(by_state["settled"]),
             frozenset(unsettled - told),
+            sum(each["type"] == "hokusai.series.rebased" for each in events),
+            sum(each["type"] == "hokusai.deltaone.payees_named" for each in events),
             points,
         )

@@ -14,6 +14,11 @@ from mlflow.exceptions import MlflowException
 
 TOKENS = 8
 MODELS = 16
+METRIC = "points"
+UNPAYABLE = "TOK-0"
+"""Nobody can be paid for it, until somebody names another payee."""
+TYPOS = "typos"
+"""A model whose version ``n + 1`` is the mistaken baseline of token ``n``."""
 _ATTEMPTS = 30
 STEP = Decimal("0.006")
 """A series' values rise by this on average, so that every few of them is a DeltaOne."""
@@ -33,22 +38,18 @@ class Clients:
         self.latencies_ms: list[float] = []
 
     def prepare(self) -> None:
+        """Models, and a typing error as the baseline of each series, which nobody beats."""
         for n in range(MODELS):
             self._client.create_registered_model(f"model-{n}")
+        self._client.create_registered_model(TYPOS)
+        for n in range(TOKENS):
+            self._register(TYPOS, _tags(f"TOK-{n}", "999"))
 
     def run(self, _client: int) -> None:
         while work := self._next():
             name, token, value = work
             begin = time.perf_counter()
-            tags = {
-                "hokusai_token_id": token,
-                "benchmark_metric": "points",
-                "benchmark_value": value,
-                "benchmark_direction": "maximize",
-                # That of TOK-0 cannot be paid, until somebody names another payee.
-                "contributor": f"0x{int(token.removeprefix('TOK-')):040x}",
-            }
-            self._register(name, tags)
+            self._register(name, _tags(token, value))
             with self._lock:
                 self.latencies_ms.append((time.perf_counter() - begin) * 1000)
                 self.done["registrations"] += 1
@@ -78,3 +79,14 @@ class Clients:
             # Some repeat what was there, or fall behind it.
             step = self._steps[token] - self._rng.choice((0, 0, 0, 1, 2, 5))
             return f"model-{self._rng.randrange(MODELS)}", token, str(STEP * step)
+
+
+def _tags(token: str, value: str) -> dict[str, str]:
+    return {
+        "hokusai_token_id": token,
+        "benchmark_metric": METRIC,
+        "benchmark_value": value,
+        "benchmark_direction": "maximize",
+        # That of TOK-0 is the zero address.
+        "contributor": f"0x{int(token.removeprefix('TOK-')):040x}",
+    }

@@ -33,6 +33,10 @@ class FlakyReceiver:
     """Ids of DeltaOnes that came."""
     revoked: set[str] = field(default_factory=set)
     """Ids of DeltaOnes of which a revocation came."""
+    named: set[str] = field(default_factory=set)
+    """Likewise, of which payees were named; it can come before the DeltaOne."""
+    unpayable: set[str] = field(default_factory=set)
+    """Ids of DeltaOnes that came and name nobody who can be paid."""
     paid: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -60,6 +64,11 @@ class FlakyReceiver:
         with self.lock:
             return sorted(self.achieved - self.revoked - self.paid)
 
+    def payable(self) -> list[str]:
+        """Those of them for which somebody can be paid."""
+        with self.lock:
+            return sorted(self.achieved - self.revoked - self.paid - (self.unpayable - self.named))
+
     def _hear(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["content-length"]))
         try:
@@ -75,6 +84,10 @@ class FlakyReceiver:
                 self.order.append((event["sequence"], event["id"]))
                 if event["type"] == "hokusai.deltaone.achieved":
                     self.achieved.add(event["id"])
+                    if not any(each["payable"] for each in event["data"]["contributors"]):
+                        self.unpayable.add(event["id"])
+                elif event["type"] == "hokusai.deltaone.payees_named":
+                    self.named.add(event["data"]["event"]["id"])
                 elif event["type"] == "hokusai.deltaone.revoked":
                     self.revoked.add(event["data"]["event"]["id"])
             answer = self.rng.choices(("well", "error", "drop", "hang"), (70, 15, 10, 5))[0]
