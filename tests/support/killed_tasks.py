@@ -1,4 +1,4 @@
-"""What is killed in the middle: a registration, a tag, an amendment, a delivery, a migration."""
+"""What is killed in the middle: a write, a command of a route, a delivery, a migration."""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ def registry_writes(_die: Die, database_uri: str) -> tuple[Engine, Task]:
     return store.engine, write
 
 
+def commanding(die: Die, database_uri: str) -> tuple[None, Task]:
+    """What routes change: corrections, reviews, settlements, declarations."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    store: Any = build_store(f"hokusai+{database_uri}")
+    _die_at_changes(store.engine, die)
+    store.engine.dispose()
+
+    def command(path: str, parameters: dict[str, Any]) -> None:
+        store.engine.dispose(close=False)
+        store.answer(path, **parameters)
+
+    return None, command
+
+
 def dispatching(die: Die, database_uri: str, url: str) -> tuple[Engine, Task]:
     """Delivers what is due, some time from now; it can also die right before and after a post."""
     engine = engine_of(database_uri)
@@ -61,18 +75,9 @@ def dispatching(die: Die, database_uri: str, url: str) -> tuple[Engine, Task]:
 
 
 def migrating(die: Die, database_uri: str) -> tuple[None, Task]:
-    """Every migration of the project's own tables, up or down.
-
-    It can die before each statement that changes something and before each commit. A read before
-    them leaves the same behind.
-    """
+    """Every migration of the project's own tables, up or down."""
     engine = create_engine(database_uri)
-    event.listen(engine, "commit", lambda _: die())
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def _before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().startswith(CHANGES):
-            die()
+    _die_at_changes(engine, die)
 
     def move(direction: str) -> None:
         if direction == "up":
@@ -87,3 +92,16 @@ def downgrade(engine: Engine) -> None:
     """Take every migration back."""
     with migration_lock.exclusive(engine) as connection:
         command.downgrade(migrations._config(connection), "base")
+
+
+def _die_at_changes(engine: Engine, die: Die) -> None:
+    """Before each statement that changes something and before each commit.
+
+    A read before them leaves the same behind.
+    """
+    event.listen(engine, "commit", lambda _: die())
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().startswith(CHANGES):
+            die()
