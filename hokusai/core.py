@@ -253,7 +253,8 @@ class ModelRegistry(Histories, TokenDeclarations):
     def validate_hokusai_tags(self, tags: Mapping[str, Any]) -> bool:
         """Whether a version could be registered with these tags; writes nothing.
 
-        The registry is asked, by its own metric catalogue, unless the tags are wrong by themselves.
+        The registry is asked, by its own metric catalogue and by who may use the token, unless the
+        tags are wrong by themselves.
         It may still refuse a version of a registered model that carries another token.
 
         Raises:

@@ -7,11 +7,14 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED
+
 from hokusai.arguments import mapping, tag_texts
 from hokusai.errors import HokusaiWarning, RequestRefused
 from hokusai.transport import Transport
 from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
+from hokusai_mlflow_plugin.domain.ownership import NOT_A_PUBLISHER
 from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
 from hokusai_mlflow_plugin.domain.tags import check_registration
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, shown
@@ -120,8 +123,11 @@ def _level_of_caller() -> int:
 
 
 def _refuse(found: list[Violation]) -> None:
-    if found:
-        raise RequestRefused(str(TagsRefused(found, _SUBJECT)))
+    if not found:
+        return
+    only_sender = {each.code for each in found} == {NOT_A_PUBLISHER}
+    code = PERMISSION_DENIED if only_sender else INVALID_PARAMETER_VALUE
+    raise RequestRefused(str(TagsRefused(found, _SUBJECT)), code)
 
 
 def _contradiction(key: str, tag: str, argument: str) -> Violation:

@@ -19,7 +19,7 @@ from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services import reward_commands
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.services.index import backfill, known_catalogue
-from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
+from hokusai_mlflow_plugin.services.queries.by_route import LIKE_A_WRITE, QUERIES
 from hokusai_mlflow_plugin.services.reward_commands import Command
 from hokusai_mlflow_plugin.services.rewards import catching_up
 from hokusai_mlflow_plugin.services.tokens import declaring
@@ -126,7 +126,7 @@ class TokenAwareRegistry:
     ) -> T:
         """Answer a query of ``services.queries.by_route`` inside the request's workspace.
 
-        Reads go to the read replica where the server has one.
+        Reads go to the read replica where the server has one, except where a write is foretold.
 
         Raises:
             MlflowException: The query cannot be answered, with MLflow's error code.
@@ -136,11 +136,13 @@ class TokenAwareRegistry:
         known: dict[str, Callable[[], Any]] = {
             "metrics": lambda: self.settings.catalogue,
             "settings": lambda: self.settings,
+            "user": authenticated_user,
+            "claims_tokens": workspaces_enabled,
         }
         for name in _parameters(query) & known.keys():
             kwargs.setdefault(name, known[name]())
 
-        with managed_session(store, read_only=True) as session:
+        with managed_session(store, read_only=query not in LIKE_A_WRITE) as session:
             try:
                 return query(session.connection(), workspace, *args, **kwargs)
             except HokusaiError as error:

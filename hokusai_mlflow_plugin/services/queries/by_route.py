@@ -25,7 +25,8 @@ Query = Callable[..., dict[str, Any]]
 """Takes a connection, a workspace and its parameters by name.
 
 One that has a parameter ``metrics`` or ``settings`` gets the metric catalogue or the settings of
-the registry that is asked.
+the registry that is asked; as ``user``, who asks; as ``claims_tokens``, whether a first use gives a
+token to its workspace.
 """
 
 
@@ -44,3 +45,8 @@ QUERIES: Mapping[str, Query] = {
     "tokens/publishers": declarations.get_declaration,
     "tokens/check": declarations.check_tokens,
 }
+
+LIKE_A_WRITE = frozenset((tag_validation.validate_tags, tag_validation.try_tags))
+"""Queries that say what a write would: by the primary database, which judges those (R18). A replica
+that lags behind would refuse who was just made a publisher.
+"""

@@ -42,6 +42,27 @@ def owner_faults(settings: Settings, use: Use | None, owner: Ownership | None) -
     return check_ownership(use, owner, declared=settings.tokens is TokensPolicy.DECLARED)
 
 
+def faults_before_writing(
+    connection: Connection, settings: Settings, use: Use | None, *, claims_tokens: bool
+) -> list[Violation]:
+    """Every reason for which the token's owner would refuse a use of it; claims nothing.
+
+    Args:
+        connection: Where to ask.
+        settings: Those of the registry.
+        use: What would be written; None where it names no token.
+        claims_tokens: Whether a first use gives a token to its workspace.
+    """
+    if use is None:
+        return []
+    owner = token_owners.read_owner(connection, use.token_id, use.user)
+    found = owner_faults(settings, use, owner)
+    if found or owner is not None or not claims_tokens:
+        return found
+    first = token_owners.first_workspace(connection, use.token_id)
+    return [] if first is None else check_ownership(use, Ownership(first), declared=False)
+
+
 def claim_first_use(connection: Connection, judge: Judge, use: Use | None, subject: str) -> None:
     """Give a token that nobody has to the workspace that uses it.
 
