@@ -208,11 +208,12 @@ class EventNotFound(HokusaiError, LookupError):
 
 
 class ReviewerNotAllowed(HokusaiError):
-    """Who registered a version may not approve its reward (R20)."""
+    """Who made a version may not decide on its reward (R20)."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
         super().__init__(
-            "You registered the version of this event, so somebody else has to approve it."
+            "You registered the version of this event, or wrote its tags, so somebody else has to "
+            f"{what}."
         )
 
 

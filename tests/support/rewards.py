@@ -96,15 +96,23 @@ def revoke(store: Any, event_id: str, reason: str = "a typo", actor: str | None 
     return corrected(store, lambda c: revocation.revoke(c, "default", event_id, because))
 
 
-def rebase(store: Any, token_id: str, metric: str, reason: str = "a typo") -> Json:
+def rebase(
+    store: Any, token_id: str, metric: str, reason: str = "a typo", actor: str | None = None
+) -> Json:
     """Rebase a series of the default workspace; the event of that."""
-    args = "default", token_id, metric, Because(reason), store.settings.catalogue
+    args = "default", token_id, metric, Because(reason, actor), store.settings.catalogue
     return corrected(store, lambda c: rebasing.rebase(c, *args))
 
 
-def name_payees(store: Any, event_id: str, contributors: str, reason: str = "forgotten") -> Json:
+def name_payees(
+    store: Any,
+    event_id: str,
+    contributors: str,
+    reason: str = "forgotten",
+    actor: str | None = None,
+) -> Json:
     """Name the payees of a DeltaOne of the default workspace; the event of that."""
-    args = "default", event_id, contributors, Because(reason)
+    args = "default", event_id, contributors, Because(reason, actor)
     return corrected(store, lambda c: payee_naming.name_payees(c, *args))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy import Connection, RowMapping, and_, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
 from hokusai_mlflow_plugin.db.key_ranges import newest_before
@@ -91,6 +91,21 @@ def history(
     )
     query = query.where(*newest_before(decided.c.decided_time, decided.c.decision_id, before))
     return connection.execute(query).mappings().all()
+
+
+def actors_of(connection: Connection, version: VersionId, creation_time_ms: int) -> set[str | None]:
+    """On whose requests decisions were in force on a version.
+
+    One that only carries a head, which a correction has brought back there, supersedes itself.
+    """
+    query = select(decided.c.actor).where(
+        decided.c.workspace == version.workspace,
+        decided.c.name == version.name,
+        decided.c.version == version.version,
+        decided.c.creation_time == creation_time_ms,
+        or_(decided.c.supersedes.is_(None), decided.c.supersedes != decided.c.decision_id),
+    )
+    return set(connection.scalars(query.distinct()))
 
 
 def of_model_or_token(

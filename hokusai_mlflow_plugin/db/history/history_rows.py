@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from hokusai_mlflow_plugin.db.key_ranges import newest_before
-from hokusai_mlflow_plugin.db.keys import ModelId, of_model
+from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
 from hokusai_mlflow_plugin.db.schema.tables import history
 from hokusai_mlflow_plugin.db.seals import sealed
 
@@ -64,6 +64,12 @@ def of_model_or_token(
         .limit(limit)
     )
     return connection.execute(query).mappings().all()
+
+
+def actors_of(connection: Connection, version: VersionId, action: str) -> set[str | None]:
+    """Who did something to a version, or to an earlier one of its name and number."""
+    query = select(history.c.actor).where(*of_version(history, version), history.c.action == action)
+    return set(connection.scalars(query.distinct()))
 
 
 def rename_model(connection: Connection, model: ModelId, new_name: str) -> None:

@@ -18,7 +18,9 @@ def read_event(connection: Connection, workspace: str, event_id: str) -> RowMapp
     query = select(reward_events).where(
         reward_events.c.workspace == workspace, reward_events.c.event_id == event_id
     )
-    return connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query).mappings().one_or_none()
+    # MySQL finds it by an id with blanks behind it, too, under which nothing must be written.
+    return row if row is not None and row["event_id"] == event_id else None
 
 
 def read_correction(

@@ -86,6 +86,7 @@ def lower(
     reason: str,
     *,
     is_baseline: bool,
+    actor: str | None,
 ) -> Decided:
     """Lower the head of a series to what a decision holds, and record that decision.
 
@@ -96,6 +97,7 @@ def lower(
         decided: Of :func:`next_head` or :func:`carried`.
         reason: Why, in a sentence.
         is_baseline: Whether nothing that was earned in the series stands.
+        actor: Whose request lowers it; None where the server has no users.
 
     Returns:
         The decision as it is recorded.
@@ -104,7 +106,9 @@ def lower(
         ConcurrentWrite: The head has moved.
     """
     falls = (head.falls or 0) + 1
-    row = {**decided, **_measured(head, decided["value"]), "reason": reason, "falls": falls}
+    measured = _measured(head, decided["value"])
+    # Not who registered the version that the head goes back to: that one did nothing now.
+    row = {**decided, **measured, "reason": reason, "falls": falls, "actor": actor}
     if not series_heads.lower_head(
         connection,
         key,

@@ -89,7 +89,9 @@ def mend(
         f"The head goes down to {found['value']}: the version that held it with {head.value} was "
         "amended, and nothing was measured against that."
     )
-    falling_heads.lower(connection, series, row, found, reason, is_baseline=is_baseline)
+    falling_heads.lower(
+        connection, series, row, found, reason, is_baseline=is_baseline, actor=judge.actor()
+    )
     return Mended(series_heads.read_surroundings(connection, version.id.model, series).head)
 
 

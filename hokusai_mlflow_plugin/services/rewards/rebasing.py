@@ -22,6 +22,7 @@ from hokusai_mlflow_plugin.domain.reward_events import Correction
 from hokusai_mlflow_plugin.domain.tokens import check_token_id, shown
 from hokusai_mlflow_plugin.services.deltaone import falling_heads
 from hokusai_mlflow_plugin.services.rewards.corrections import Because, write
+from hokusai_mlflow_plugin.services.rewards.history_entries import Action, put_on_record
 
 Json = dict[str, Any]
 
@@ -60,7 +61,8 @@ def rebase(
     known = catalogue.get(key.benchmark_metric)
     live_versions.begin_writing(connection)
     head = past_values.read_head(connection, key)
-    if head is None:
+    # MySQL finds a series by a metric with blanks behind it, too.
+    if head is None or head.benchmark_metric != key.benchmark_metric:
         raise SeriesNotFound(token_id, metric)
     first = falling_heads.next_head(connection, key, head, known)
     if first is not None:
@@ -87,7 +89,13 @@ def rebase(
         f"an administrator's correction: {because.reason}"
     )
     lowered = falling_heads.lower(
-        connection, key, head, found, reason, is_baseline=standing is None
+        connection,
+        key,
+        head,
+        found,
+        reason,
+        is_baseline=standing is None,
+        actor=because.actor,
     )
     data = {
         "workspace": workspace,
@@ -104,7 +112,20 @@ def rebase(
         },
         "reason": because.reason,
     }
-    return write(connection, key, lowered, data, because, Correction.REBASED, None)
+    event = write(connection, key, lowered, data, because, Correction.REBASED, None)
+    put_on_record(
+        connection,
+        Action.REBASED,
+        data,
+        lowered,
+        because.actor,
+        event["timestamp"],
+        benchmark_metric=key.benchmark_metric,
+        before=head.head_value,
+        value=lowered["value"],
+        reason=because.reason,
+    )
+    return event
 
 
 def _require_lower(connection: Connection, key: SeriesId, head: Row[Any], found: Json) -> None:

@@ -19,7 +19,13 @@ from hokusai_mlflow_plugin.domain.errors import (
 from hokusai_mlflow_plugin.domain.reward_events import Verdict
 from hokusai_mlflow_plugin.domain.tokens import shown
 from hokusai_mlflow_plugin.services.rewards import revocation
+from hokusai_mlflow_plugin.services.rewards.authors import is_author
 from hokusai_mlflow_plugin.services.rewards.corrections import Because
+from hokusai_mlflow_plugin.services.rewards.history_entries import (
+    Action,
+    decision_of_event,
+    put_on_record,
+)
 
 Json = dict[str, Any]
 
@@ -39,22 +45,24 @@ def approve(connection: Connection, workspace: str, event_id: str, actor: str | 
     Raises:
         EventNotFound: There is none.
         CorrectionRefused: It waits for no review.
-        ReviewerNotAllowed: The reviewer registered its version.
+        ReviewerNotAllowed: The reviewer registered its version, or wrote its tags.
     """
     live_versions.begin_writing(connection)
     row = correction_rows.read_event(connection, workspace, event_id)
     if row is None:
         raise EventNotFound(shown(event_id))
+    decision = decision_of_event(connection, row)
     review = review_rows.read(connection, workspace, event_id)
     _require_pending(review)
-    if actor is not None and actor == review.asked_by:
-        raise ReviewerNotAllowed
+    if is_author(connection, decision, review, actor):
+        raise ReviewerNotAllowed("approve it")
     now_ms = time.time_ns() // 1_000_000
     if not review_rows.decide(
         connection, workspace, event_id, Verdict.APPROVED, None, actor, now_ms
     ):
         _require_pending(review_rows.read(connection, workspace, event_id))
     delivery_queue.make_due(connection, workspace, row["sequence"], now_ms)
+    put_on_record(connection, Action.APPROVED, row, decision, actor, now_ms, event_id=event_id)
     return event_of(row)
 
 

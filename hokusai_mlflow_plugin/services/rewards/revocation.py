@@ -28,6 +28,7 @@ from hokusai_mlflow_plugin.services.rewards.corrections import (
     now_ms,
     write,
 )
+from hokusai_mlflow_plugin.services.rewards.history_entries import Action, put_on_record
 
 Json = dict[str, Any]
 
@@ -106,8 +107,9 @@ def _revoke(connection: Connection, earned: Earned, beaten: Json, because: Becau
         connection, version, decision["decision_id"], revoked["decision_id"]
     )
     review = review_rows.read(connection, workspace, earned.row["event_id"])
+    action = Action.REVOKED
     if review.is_pending:  # it is rejected; where somebody approves it just now, it was
-        review_rows.decide(
+        is_rejected = review_rows.decide(
             connection,
             workspace,
             earned.row["event_id"],
@@ -116,6 +118,7 @@ def _revoke(connection: Connection, earned: Earned, beaten: Json, because: Becau
             because.actor,
             event["timestamp"],
         )
+        action = Action.REJECTED if is_rejected else action
     paid_runs.give_back_all(connection, workspace, decision["decision_id"])
     is_baseline = latest_standing(connection, key) is None
     # By its value: what carried the head back to this DeltaOne has an id of its own.
@@ -125,9 +128,27 @@ def _revoke(connection: Connection, earned: Earned, beaten: Json, because: Becau
             f"the DeltaOne over it: {because.reason}"
         )
         back = falling_heads.carried(beaten)
-        falling_heads.lower(connection, key, earned.head, back, reason, is_baseline=is_baseline)
+        falling_heads.lower(
+            connection,
+            key,
+            earned.head,
+            back,
+            reason,
+            is_baseline=is_baseline,
+            actor=because.actor,
+        )
     elif is_baseline:  # values from past the plugin have raised it since, and stay
         series_heads.begin_anew(connection, key)
+    put_on_record(
+        connection,
+        action,
+        earned.row,
+        decision,
+        because.actor,
+        event["timestamp"],
+        event_id=earned.row["event_id"],
+        reason=because.reason,
+    )
     return event
 
 
@@ -145,4 +166,5 @@ def _as_revoked(decision: Json, because: Because) -> Json:
         "supersedes": decision["decision_id"],
         "decided_time": now_ms(),
         "reason": f"An administrator revoked this DeltaOne: {because.reason}",
+        "actor": because.actor,
     }

@@ -17,6 +17,11 @@ from hokusai_mlflow_plugin.db.rewards import (
 from hokusai_mlflow_plugin.domain.errors import CorrectionRefused, EventNotFound, InvalidRequest
 from hokusai_mlflow_plugin.domain.reward_events import EventType, SettlementStatus
 from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.services.rewards.history_entries import (
+    Action,
+    decision_of_event,
+    put_on_record,
+)
 from hokusai_mlflow_plugin.services.rewards.ledger import lock
 
 Json = dict[str, Any]
@@ -63,18 +68,31 @@ def settle(
         raise EventNotFound(shown(event_id))
     if row["type"] != EventType.ACHIEVED.value:
         raise CorrectionRefused("This event is a correction. Settle the DeltaOne that it is about.")
+    decision = decision_of_event(connection, row)
     lock(connection, workspace)
     if review_rows.read(connection, workspace, event_id).is_held:
         raise CorrectionRefused("This event was not delivered: no reviewer has approved it.")
+    settled_ms = time.time_ns() // 1_000_000
     settlement = {
         "workspace": workspace,
         "event_id": event_id,
         "status": status.value,
         "reference": reference,
         "actor": actor,
-        "settled_time": time.time_ns() // 1_000_000,
+        "settled_time": settled_ms,
     }
-    settlement_rows.settle(connection, settlement)
+    if settlement_rows.settle(connection, settlement):
+        put_on_record(
+            connection,
+            Action.SETTLED,
+            row,
+            decision,
+            actor,
+            settled_ms,
+            event_id=event_id,
+            status=status.value,
+            reference=reference,
+        )
     found = settlement_rows.read(connection, workspace, event_id)
     assert found is not None  # noqa: S101  # it was just written, now or before
     if (found["status"], found["reference"]) != (status.value, reference):

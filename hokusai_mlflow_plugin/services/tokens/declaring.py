@@ -56,7 +56,8 @@ def declare(
         actor: Who declares it; None where the server has no users.
         token_id: The token.
         metrics: The metrics that it pays for.
-        publishers: Who may put it on versions; None leaves that as it is.
+        publishers: Who may put it on versions; None leaves that as it is, or nobody where it is
+            taken from another workspace.
         ceiling_pp: The most points that one event may be worth without a review; None for no
             ceiling.
         reassign: Whether to take it from another workspace.
@@ -84,6 +85,7 @@ def declare(
             raise TokenElsewhere(token_id)
         details = {"from_workspace": row["workspace"]}
         entries.append(_entry(workspace, "token_reassigned", now_ms, actor, token_id, details))
+        wanted = wanted or []  # who was trusted there is not by that trusted here
     changed = {
         "workspace": workspace,
         "metrics": token_owners.metrics_text(names),

@@ -90,7 +90,7 @@ class DeclareToken(Parameters):
     metrics: Metrics
     publishers: Annotated[
         Publishers | None,
-        Field(description="Who may put it on versions. Left out: who may already."),
+        Field(description="Who may put it on versions. Left out: who may in this workspace."),
     ] = None
     ceiling_pp: Annotated[
         Text | None,

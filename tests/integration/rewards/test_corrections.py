@@ -20,6 +20,7 @@ from support.rewards import (
     outcomes,
     rebase,
     revoke,
+    settle,
 )
 
 from hokusai_mlflow_plugin.domain.errors import (
@@ -32,6 +33,7 @@ from hokusai_mlflow_plugin.services.queries.tokens import get_token
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 ADA, BOB = "0x" + "a1" * 20, "0x" + "b2" * 20
+UP = {"benchmark_direction": "maximize"}
 SHARES = json.dumps([{"address": ADA, "weight": 2500}, {"address": BOB, "weight": 7500}])
 
 
@@ -261,6 +263,30 @@ def test_a_revoked_version_is_no_baseline(ledger):
     register(ledger, "0.4")
     assert rebase(ledger, "IMG-001", "accuracy")["data"]["value"] == "0.4"
     assert_sound(ledger)
+
+
+def test_other_spellings(store):
+    """An event and a series are found by what they are called alone, also where the database finds
+    them by a name with blanks behind it (MySQL).
+    """
+    create_version(store, tags=token_tags(**{VALUE: "0.5", METRIC: "uplift"}, **UP))
+    create_version(store, tags=token_tags(**{VALUE: "0.6", METRIC: "uplift"}, **UP))
+    (achieved,) = ids(store)
+    for other in (f"{achieved} ", achieved.upper()):
+        for change in (
+            lambda other=other: revoke(store, other),
+            lambda other=other: name_payees(store, other, SHARES),
+            lambda other=other: settle(store, other),
+        ):
+            with pytest.raises(EventNotFound):
+                change()
+    revoke(store, achieved)
+    create_version(store, tags=token_tags(**{VALUE: "0.4", METRIC: "uplift"}, **UP))
+    store.delete_model_version("model", "1")
+    with pytest.raises(SeriesNotFound):
+        rebase(store, "IMG-001", "uplift ")
+    rebase(store, "IMG-001", "uplift")
+    assert_sound(store)
 
 
 CHANGES = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from support.damage import run_sql
 from support.receiver import SECRET, receiving
-from support.registry import VALUE, create_version, token_tags
+from support.registry import VALUE, create_version, set_tag, token_tags
+from support.requests import As
 from support.rewards import (
     approve,
     assert_sound,
@@ -35,6 +37,9 @@ from hokusai_mlflow_plugin.services.queries.reward_events import list_events
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
 from hokusai_mlflow_plugin.store.mlflow_compat import authentication
 from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
+
+PAYEE = "0x" + 40 * "a"
+SHARES = json.dumps([{"address": PAYEE, "weight": 10000}])
 
 
 def register(store: Any, *values: str) -> list[str]:
@@ -105,33 +110,63 @@ def test_revoked_while_in_review(reviewed):
     assert_sound(reviewed)
 
 
-def test_not_by_who_registered_it(store_factory, monkeypatch):
-    """The actor of the version does not approve its event; another does."""
-    monkeypatch.setattr(
-        "hokusai_mlflow_plugin.store.registry_log.authenticated_user", lambda: "ada"
-    )
+def test_not_by_who_made_it(store_factory):
+    """Who registered the version, wrote its tags or amended them does not approve its event, under
+    no spelling of his name; another does.
+    """
     store = store_factory(HOKUSAI_REWARD_REVIEW="manual")
-    (event_id,) = register(store, "0.5", "0.6")
-    with pytest.raises(ReviewerNotAllowed, match="somebody else"):
-        approve(store, event_id, "ada")
+    with As("ada"):
+        register(store, "0.5", "0.505")
+    with As("mallory"):
+        set_tag(store, "model", 2, "contributor_address", PAYEE)
+    with As("bob"):
+        set_tag(store, "model", 2, VALUE, "0.6")
+    (event_id,) = register(store)
+    for author in ("ada", "mallory", "bob", "Bob", "\uff22OB", " bob"):
+        with pytest.raises(ReviewerNotAllowed, match="somebody else has to approve it"):
+            approve(store, event_id, author)
     assert states(store) == ["in_review"]
     approve(store, event_id, "grace")
     assert authentication.authenticated_user() is None
+    assert_sound(store)
+
+
+def test_payees_not_by_who_made_it(store_factory):
+    """What was approved for nobody does not become a reward for who registered it, by himself."""
+    store = store_factory(HOKUSAI_REWARD_REVIEW="manual")
+    with As("ada"):
+        (event_id,) = register(store, "0.5", "0.6")
+    approve(store, event_id, "grace")
+    with pytest.raises(ReviewerNotAllowed, match="somebody else has to name its payees"):
+        name_payees(store, event_id, SHARES, actor="Ada")
+    name_payees(store, event_id, SHARES, actor="grace")
+    assert_sound(store)
+
+
+def test_settled_events_take_no_payees(store):
+    """Who paid an event by other means, or never will, is not told of payees for it."""
+    first, second = register(store, "0.5", "0.6", "0.7")
+    settle(store, first, "0x1")
+    settle(store, second, "nobody known", "rejected")
+    for event_id, how in ((first, "paid with reference '0x1'"), (second, "rejected")):
+        with pytest.raises(CorrectionRefused, match=f"settled already, as {how}"):
+            name_payees(store, event_id, SHARES)
+    assert len(events(store)) == 2
+    assert_sound(store)
 
 
 def test_what_an_event_in_review_does_not_take(reviewed):
     """It gets no payees, no settlement and no delivery before it is approved."""
     (event_id,) = register(reviewed)
-    payees = f'[{{"address": "0x{40 * "a"}", "weight": 10000}}]'
     with pytest.raises(CorrectionRefused, match="review it first"):
-        name_payees(reviewed, event_id, payees)
+        name_payees(reviewed, event_id, SHARES)
     with pytest.raises(CorrectionRefused, match="no reviewer has approved it"):
         settle(reviewed, event_id)
     with pytest.raises(CorrectionRefused, match="not over"), reviewed.engine.begin() as connection:
         replays.replay(connection, "default", event_id, 0)
     assert unsettled(reviewed) == []
     approve(reviewed, event_id)
-    name_payees(reviewed, event_id, payees)
+    name_payees(reviewed, event_id, SHARES)
     assert_sound(reviewed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
@@ -16,11 +18,24 @@ from support.registry import (
     token_tags,
 )
 from support.requests import As
-from support.rewards import assert_sound, faults, states
+from support.rewards import (
+    approve,
+    assert_sound,
+    events,
+    faults,
+    name_payees,
+    rebase,
+    reject,
+    revoke,
+    settle,
+    states,
+)
 from support.statements import statements
 
 from hokusai_mlflow_plugin.services.queries.history import model_history, token_history
 from hokusai_mlflow_plugin.services.visibility import Visible
+
+SHARES = json.dumps([{"address": "0x" + 40 * "a", "weight": 10_000}])
 
 
 def of_model(store, name="model"):
@@ -129,6 +144,68 @@ def test_what_happened_to_a_token(store):
     visible = Visible(lambda name: name == "open")
     seen = store.ask(token_history, "IMG-001", visible=visible)["entries"]
     assert [(each["action"], each["name"]) for each in seen] == [("decided", "open")]
+
+
+def test_what_was_done_about_rewards(store_factory):
+    """Corrections, reviews and settlements, each with its user, under the model's name of today;
+    decisions that a correction takes are its user's, not those of who registered the version.
+    """
+    store = store_factory(HOKUSAI_REWARD_REVIEW="manual")
+    with As("alice"):
+        for value in ("0.5", "0.6", "0.7", "0.8"):
+            create_version(store, tags=token_tags(**{VALUE: value}))
+    first, second, third = (each["id"] for each in events(store))
+    reject(store, third, "not shown", "grace")
+    approve(store, second, "grace")
+    revoke(store, second, "a typo", "ada")
+    approve(store, first, "grace")
+    name_payees(store, first, SHARES, "forgotten", "ada")
+    with As("alice"):
+        store.rename_registered_model("model", "renamed")
+    for _twice in range(2):
+        settle(store, first, "0x1", actor="payer")
+    with As("alice"):
+        create_version(store, "typo", token_tags(**{VALUE: "0.999", TOKEN: "TYPO-1"}))
+        create_version(store, "right", token_tags(**{VALUE: "0.5", TOKEN: "TYPO-1"}))
+        store.delete_registered_model("typo")
+    rebase(store, "TYPO-1", "accuracy", "0.999 was a typo", "ada")
+    found = of_model(store, "renamed")
+    done = [each for each in found if each["action"].startswith("reward")]
+    assert told(done) == [
+        ("reward_rejected", "4", "grace"),
+        ("reward_approved", "3", "grace"),
+        ("reward_revoked", "3", "ada"),
+        ("reward_approved", "2", "grace"),
+        ("reward_payees_named", "2", "ada"),
+        ("reward_settled", "2", "payer"),
+    ]
+    assert [each["details"] for each in reversed(done)] == [
+        {"event_id": third, "reason": "not shown"},
+        {"event_id": second},
+        {"event_id": second, "reason": "a typo"},
+        {"event_id": first},
+        {"event_id": first, "reason": "forgotten", "contributors": ["0x" + 40 * "a"]},
+        {"event_id": first, "status": "paid", "reference": "0x1"},
+    ]
+    by_corrections = [each for each in found if each["decision"] and each["actor"] != "alice"]
+    assert told(by_corrections) == [
+        ("decided", "4", "grace"),
+        ("decided", "3", "grace"),
+        ("decided", "3", "ada"),
+        ("decided", "2", "ada"),
+    ]
+    assert [each for each in of_token(store) if each["action"].startswith("reward")] == done
+    (rebased,) = [each for each in of_model(store, "right") if each["action"] == "series_rebased"]
+    assert (rebased["version"], rebased["actor"], rebased["token_id"]) == ("1", "ada", "TYPO-1")
+    assert rebased["details"] == {
+        "benchmark_metric": "accuracy",
+        "before": "0.999",
+        "value": "0.5",
+        "reason": "0.999 was a typo",
+    }
+    nothing = Visible(lambda _name: False)
+    assert store.ask(token_history, "IMG-001", visible=nothing)["entries"] == []
+    assert_sound(store)
 
 
 def test_pages(store):

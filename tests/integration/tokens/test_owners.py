@@ -216,6 +216,73 @@ def test_a_declaration_claims(teams):
         assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
 
 
+def foretold(store, **others):
+    """What ``tags/validate`` says of a registration, which is what one is then refused for."""
+    tags = token_tags(**others)
+    answer = store.answer(
+        "tags/validate", tags=[{"key": key, "value": value} for key, value in tags.items()]
+    )
+    found = answer["violations"]
+    if found:
+        with pytest.raises(MlflowException) as caught:
+            create_version(store, "foretold", tags=tags)
+        assert all(each["message"] in str(caught.value) for each in found)
+    else:
+        create_version(store, "foretold", tags=tags)
+    return [each["code"] for each in found]
+
+
+def test_validation_says_what_a_write_would(registry):
+    """Whoever asks first is told of every fault that a write of his would have, and of no other."""
+    assert foretold(registry) == ["token_undeclared"]
+    declare(registry, publishers=["alice"])
+    assert foretold(registry) == []
+    with As("alice"):
+        assert foretold(registry) == []
+        faults = foretold(registry, **{METRIC: "f1", VALUE: "nan"})
+        assert faults == ["benchmark_value_invalid", "token_metric_undeclared"]
+    with As("mallory"):
+        assert foretold(registry) == ["token_publisher"]
+    registry.answer("tokens/close", token_id="IMG-001")
+    assert foretold(registry) == ["token_closed"]
+
+
+def test_validation_of_tokens_of_others(teams):
+    """That a token is another workspace's is told as by a write, which workspace it is never; also
+    of a token that was used before uses were claimed.
+    """
+    with A:
+        assert foretold(teams) == []
+    for _claimed in (True, False):
+        with B:
+            assert foretold(teams) == ["token_elsewhere"]
+        forget_claims(teams)
+    with A:
+        assert foretold(teams) == []
+
+
+def test_assigned_without_its_publishers(teams):
+    """Who was trusted with a token in one workspace is not by that trusted in the next."""
+    with A:
+        declare(teams, publishers=["alice"])
+        assert declare(teams)["publishers"] == ["alice"]
+    with B:
+        assert declare(teams, reassign=True)["publishers"] == []
+        declare(teams, publishers=["bob"])
+    with A:
+        assert declare(teams, reassign=True, publishers=["carol"])["publishers"] == ["carol"]
+
+
+def test_other_spellings_of_publishers(registry):
+    """A user whose name is a publisher's but for blanks or case is another one, on any database."""
+    declare(registry, publishers=["alice"])
+    for other in ("alice ", "Alice", "\u00e1lice"):
+        with As(other), pytest.raises(MlflowException, match="may not put"):
+            create_version(registry)
+    with As("alice"):
+        create_version(registry)
+
+
 def test_tokens_from_before(teams, store_factory, monkeypatch):
     """A token of two workspaces belongs to the one where its series began first; 'check' says so.
 

@@ -30,6 +30,12 @@ Action = Literal[
     "token_granted",
     "token_revoked",
     "token_closed",
+    "reward_approved",
+    "reward_rejected",
+    "reward_revoked",
+    "reward_payees_named",
+    "reward_settled",
+    "series_rebased",
 ]
 
 
