@@ -21,7 +21,7 @@ Json = dict[str, Any]
 REVOKED = 0.1
 """Of the looks at a token, those that revoke its latest DeltaOne."""
 REJECTED = 0.1
-MENDED = 0.2
+MENDED = 0.5
 """Of the looks at a token, those that find its baseline to be a mistake."""
 PAYEE = "0x" + 40 * "9"
 EVENTS = "reward_events"

@@ -146,7 +146,7 @@ ROUTES = (
         Rule.ADMIN,
         "Name who is paid for a DeltaOne that had nobody who can be paid.",
         NO_SUCH_EVENT,
-        "The event has payees, was revoked, is in review, or is a correction.",
+        "The event has payees, was settled or revoked, is in review, or is a correction.",
     ),
     Route(
         "POST",
@@ -164,7 +164,7 @@ ROUTES = (
         parameters.ApproveEvent,
         rewards.OneRewardEvent,
         Rule.ADMIN,
-        "Have an event that is in review delivered; not by who registered its version.",
+        "Have an event that is in review delivered; not by who made its version.",
         NO_SUCH_EVENT,
         "The event is not in review.",
     ),

@@ -1,4 +1,4 @@
-"""R18: what happened to a model and a token is on record: what, when, and on whose request."""
+"""R18: what happened to a model, a token and its rewards (R20) is on record: what, when, by whom."""
 
 from __future__ import annotations
 
