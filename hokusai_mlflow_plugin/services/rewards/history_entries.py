@@ -1,6 +1,6 @@
 """What was done about a reward goes into the history of its model and token, in its transaction.
 
-Beside the rows that keep it for good (R19, R20): the history has it in the order of time with all else.
+Beside the rows that keep it for good (R19, R20): the history has it in order with all else.
 """
 
 from __future__ import annotations

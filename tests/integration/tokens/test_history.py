@@ -1,4 +1,4 @@
-"""R18: what happened to a model, a token and its rewards (R20) is on record: what, when, by whom."""
+"""R18: what happened to a model, a token and its rewards (R20) is on record: what, when, who."""
 
 from __future__ import annotations
 
