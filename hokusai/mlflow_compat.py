@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 from mlflow.tracking._model_registry import fluent as _fluent
@@ -23,7 +21,6 @@ from mlflow.tracking._tracking_service import utils as _tracking
 from mlflow.utils import workspace_context as _workspace
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
-from mlflow.utils.rest_utils import augmented_raise_for_status, http_request
 from mlflow.utils.uri import is_local_uri
 
 VERSIONS_OF_MODEL = str(MLFLOW_MODEL_VERSIONS)
@@ -137,17 +134,6 @@ def local_folder(artifact_uri: str) -> Path | None:
 def download_file(files: Any, path: str, target: Path) -> None:
     """Write one file of an artifact repository to a local one."""
     files._download_file(path, str(target))
-
-
-def read_back(files: Any, path: str) -> Iterator[bytes] | None:
-    """The bytes of one file as a server sends them; None where files are not read over HTTP."""
-    if not isinstance(files, HttpArtifactRepository):
-        return None
-    address = posixpath.join("/", path)
-    response = http_request(files._host_creds, address, "GET", stream=True)
-    augmented_raise_for_status(response)
-    chunks: Iterator[bytes] = response.iter_content(chunk_size=1024 * 1024)
-    return chunks
 
 
 def latest_metrics(run: Any) -> list[Metric]:

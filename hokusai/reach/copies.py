@@ -24,6 +24,7 @@ from hokusai_mlflow_plugin.domain.origin import (
     COPY_ID_TAG,
     COPY_TAG,
     COPYING,
+    MANIFEST_TAG,
     ORIGIN_RUN_TAG,
     new_copy_id,
 )
@@ -63,6 +64,8 @@ class Copy:
         """Of each run that logged something about the model, its copy."""
         self.model: Any = None
         """The copied ``LoggedModel``, once there is one."""
+        self.tags: dict[str, str] = {}
+        """What the version says of the copy, once it is made: the digest of its files."""
 
     @property
     def run_id(self) -> str | None:
@@ -85,7 +88,8 @@ class Copy:
         self._create_model(experiment_id)
         self._copy_metrics(experiment_id)
         target = Files(self.model.artifact_location, self._server_uri)
-        copy_files(source, target, listed, f"Copying the model to {shown(self._server_uri)}")
+        label = f"Copying the model to {shown(self._server_uri)}"
+        self.tags = {MANIFEST_TAG: copy_files(source, target, listed, label)}
         self._client.finalize_logged_model(self.model.model_id, "READY")
 
     def finish(self) -> None:

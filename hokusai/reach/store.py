@@ -134,7 +134,7 @@ class ReachingStore(RestStore):
             )
             with undone_unless_registered(copy, self._names):
                 copy.make()
-                all_tags = _tags({**given, **origin.tags})
+                all_tags = _tags({**given, **origin.tags, **copy.tags})
                 copied = copy.model.model_id
                 version = create(
                     f"models:/{copied}", copy.run_id, all_tags, run_link, model_id=copied

@@ -9,6 +9,11 @@ ORIGIN_TRACKING_TAG = "hokusai_origin_tracking_uri"
 ORIGIN_RUN_TAG = "hokusai_origin_run_id"
 ORIGIN_MODEL_TAG = "hokusai_origin_model_id"
 
+MANIFEST = "hokusai_files.sha256"
+"""File beside those of a copied model: the SHA-256 of each, as ``sha256sum --check`` reads it."""
+MANIFEST_TAG = "hokusai_files_sha256"
+"""On the version of a copied model: the SHA-256 of that file."""
+
 COPY_TAG = "hokusai_copy"
 """On runs and logged models that are copies: ``COPYING``, and ``COPIED`` once a version names them.
 """

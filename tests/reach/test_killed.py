@@ -100,19 +100,21 @@ def test_a_file_that_arrives_damaged(
     registry_server: Server,
     new_name: Names,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """A file that is not on the server what it was here is no registration."""
+    """A file that is not whole on the server is no registration."""
     before = contents(registry_server)
-    digest = transfers.Files.digest
+    copy = transfers._copy
 
-    def damaged(files: transfers.Files, path: str) -> tuple[int, str]:
-        if path == "MLmodel":
-            files.repository.log_artifact(str(Path(__file__)))
-            return digest(files, Path(__file__).name)
-        return digest(files, path)
+    def damaging(source: transfers.Files, target: transfers.Files, listed: transfers.Listed) -> Any:
+        sent = copy(source, target, listed)
+        if listed.path == "MLmodel":
+            (tmp_path / "MLmodel").write_bytes(b"flavors")
+            target.repository.log_artifact(str(tmp_path / "MLmodel"))
+        return sent
 
-    monkeypatch.setattr(transfers.Files, "digest", damaged)
-    with pytest.raises(MlflowException, match="'MLmodel' of the model was not copied whole"):
+    monkeypatch.setattr(transfers, "_copy", damaging)
+    with pytest.raises(MlflowException, match=r"'MLmodel' .* not copied whole: .* 7 arrived"):
         mlflow.register_model(iris_run.model_uri, new_name())
     assert contents(registry_server) == before
 
@@ -128,12 +130,12 @@ def killing(server: Server, after: int) -> Callable[..., Any]:
     """A copy of one file that kills a server before the given one."""
     copy, counter, lock = transfers._copy, itertools.count(1), threading.Lock()
 
-    def killed(*args: Any) -> None:
+    def killed(*args: Any) -> Any:
         with lock:
             if next(counter) == after:
                 os.killpg(server.process.pid, signal.SIGKILL)
                 server.process.wait()
-        copy(*args)
+        return copy(*args)
 
     return killed
 

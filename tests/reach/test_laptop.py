@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +52,7 @@ def test_an_unchanged_script(
 
     version = registry.get_model_version(name, "1")
     assert version.tags == {
+        "hokusai_files_sha256": version.tags["hokusai_files_sha256"],
         "hokusai_origin_tracking_uri": f"sqlite:///{laptop}/mlflow.db",
         "hokusai_origin_run_id": run.info.run_id,
         "hokusai_origin_model_id": logged.model_id,
@@ -61,6 +64,23 @@ def test_an_unchanged_script(
     assert (str(model.status), model.source_run_id) == ("READY", version.run_id)
     monkeypatch.chdir(laptop.parent)
     assert mlflow.pyfunc.load_model(f"models:/{name}/1").metadata.run_id == run.info.run_id
+
+
+def test_the_manifest(
+    laptop: Path, iris_run: IrisRun, registry: MlflowClient, new_name: Names
+) -> None:
+    """Who loads the model checks by it what was sent, and by the version's tag it itself."""
+    name = new_name()
+    mlflow.register_model(iris_run.model_uri, name)
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/1", dst_path="loaded"))
+    manifest = (folder / "hokusai_files.sha256").read_bytes()
+    tag = registry.get_model_version(name, "1").tags["hokusai_files_sha256"]
+    assert hashlib.sha256(manifest).hexdigest() == tag
+    check = ["sha256sum", "--check", "--strict", "hokusai_files.sha256"]
+    told = subprocess.run(check, cwd=folder, check=True, capture_output=True, text=True).stdout
+    files = {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()}
+    files -= {"hokusai_files.sha256", "registered_model_meta"}  # MLflow's own note of a download
+    assert set(told.splitlines()) == {f"{each}: OK" for each in files}
 
 
 def test_what_was_logged_of_the_model(
