@@ -15,7 +15,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from hokusai.errors import RequestRefused
 from hokusai.mlflow_compat import end_run, latest_metrics, local_folder, log_to_run
 from hokusai.reach.addresses import shown
-from hokusai.reach.origins import Origin
+from hokusai.reach.origins import Origin, first_run
 from hokusai.reach.transfers import Files, copy_files, require_files
 from hokusai_mlflow_plugin.domain.client_variables import COPY_EXPERIMENT
 from hokusai_mlflow_plugin.domain.origin import (
@@ -170,7 +170,8 @@ class Copy:
                 by_run.setdefault(metric.run_id, []).append(metric)
         for origin_run_id, metrics in by_run.items():
             if origin_run_id not in self._runs:
-                tags = {**self._marks(), ORIGIN_RUN_TAG: origin_run_id}
+                first = first_run(self._origin.tracking_uri, origin_run_id)
+                tags = {**self._marks(), ORIGIN_RUN_TAG: first}
                 copied = self._client.create_run(experiment_id, tags=tags).info
                 self._runs[origin_run_id] = copied.run_id
                 end_run(self._server_uri, copied.run_id, _ENDED[0], None)

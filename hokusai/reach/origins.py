@@ -18,6 +18,7 @@ from hokusai_mlflow_plugin.domain.origin import (
     ORIGIN_TRACKING_TAG,
 )
 
+_TAGS = (ORIGIN_TRACKING_TAG, ORIGIN_RUN_TAG, ORIGIN_MODEL_TAG)
 _MISSING = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
 
 
@@ -36,12 +37,22 @@ class Origin:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What a version says of where it was made (R16)."""
+        """What a version says of where it was made (R16).
+
+        Of a copy's copy, where the first one was made: on whichever way it came, it has one origin,
+        which backs one reward (R14).
+        """
+        of_run = {} if self.run is None else self.run.data.tags
+        for known in (of_run, {} if self.model is None else self.model.tags):
+            if ORIGIN_TRACKING_TAG in known:
+                return {key: known[key] for key in _TAGS if key in known}
         tags = {ORIGIN_TRACKING_TAG: shown(self.tracking_uri)}
         if self.run is not None:
             tags[ORIGIN_RUN_TAG] = self.run.info.run_id
         if self.model is not None:
             tags[ORIGIN_MODEL_TAG] = self.model.model_id
+            if self.run is None and self.model.source_run_id:  # that run is gone
+                tags[ORIGIN_RUN_TAG] = self.model.source_run_id
         return tags
 
     @property
@@ -84,6 +95,12 @@ def find_origin(tracking_uri: str, source: str, run_id: str | None, model_id: st
         )
     name = (path or source).rstrip("/").rpartition("/")[2]
     return Origin(tracking_uri, source, _run(client, run_id, required=True), None, name)
+
+
+def first_run(tracking_uri: str, run_id: str) -> str:
+    """The run that a run is a copy of (R16); itself where it is none, or gone."""
+    run = _run(MlflowClient(tracking_uri=tracking_uri), run_id, required=False)
+    return run_id if run is None else str(run.data.tags.get(ORIGIN_RUN_TAG, run_id))
 
 
 def _run(client: MlflowClient, run_id: str | None, *, required: bool) -> Any:

@@ -25,6 +25,19 @@ COPY_ID_TAG = "hokusai_copy_id"
 """What is of one copy has one id: when it was begun, in epoch milliseconds, and random digits."""
 
 
+_LONGEST_RUN_ID = 36
+
+
+def origin_runs(*tags: str | None) -> tuple[str, ...]:
+    """The runs that some copied runs are copies of, by their tags, in order (R14).
+
+    A run's id is told apart by itself, whichever server it is of: MLflow draws 128 bits for it,
+    while one server has several addresses, and a database can be moved to another. Text that is
+    too long for an id names no run.
+    """
+    return tuple(sorted({each for each in tags if each and len(each) <= _LONGEST_RUN_ID}))
+
+
 def new_copy_id() -> str:
     """An id for a copy that is begun now."""
     return f"{time.time_ns() // 1_000_000}-{secrets.token_hex(8)}"

@@ -1,7 +1,7 @@
 """The names of MLflow's that are not public have the shape that the plugin relies on.
 
 On each supported MLflow. A failure here says which name changed; what relies on it is in
-``store/database.py`` and in the client's ``hokusai/database.py``.
+``store/mlflow_compat``. The client's names are in ``test_client_names.py``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,11 @@ import mlflow.server
 import pytest
 from flask import Flask
 from mlflow.server import constants, handlers
-from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
-from mlflow.store.artifact.utils.models import _parse_model_id_if_present
 from mlflow.store.db import utils as db_utils
 from mlflow.store.model_registry import sqlalchemy_store
 from mlflow.store.model_registry.abstract_store import AbstractStore
 from mlflow.store.model_registry.dbmodels import models
-from mlflow.store.model_registry.rest_store import RestStore
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
-from mlflow.tracking._model_registry import utils as registry_utils
-from mlflow.tracking._tracking_service import utils as tracking_utils
 from mlflow.utils import validation
 from mlflow.utils.workspace_utils import DEFAULT_WORKSPACE_NAME
 from support import prepared
@@ -148,16 +143,6 @@ def test_validation_names():
     assert parameters(validation._validate_webhook_url) == ["url"]
 
 
-def test_client_names():
-    """The client resolves URIs and opens stores as MLflow does."""
-    assert parameters(registry_utils._resolve_registry_uri) == ["registry_uri", "tracking_uri"]
-    assert parameters(tracking_utils._resolve_tracking_uri) == ["tracking_uri"]
-    assert parameters(registry_utils._get_store) == ["store_uri", "tracking_uri"]
-    assert hasattr(registry_utils, "_registry_uri")
-    assert hasattr(tracking_utils, "_tracking_uri")
-    assert callable(RestStore._validate_workspace_support_if_specified)
-
-
 @pytest.mark.parametrize("sgi", ["uvicorn", "gunicorn", "waitress"])
 def test_sgi_name(sgi):
     """MLflow tells its workers which web server runs them; only uvicorn gets an ASGI app."""
@@ -179,10 +164,3 @@ def test_start_of_the_server():
     assert {"backend_store_uri", "workers", "host", "port"} <= {
         option.name for option in mlflow.cli.server.params
     }
-
-
-def test_sources_of_a_registration():
-    """What the client looks for before it makes a registered model."""
-    assert RunsArtifactRepository.parse_runs_uri("runs:/1/model") == ("1", "model")
-    assert _parse_model_id_if_present("models:/m-1") == "m-1"
-    assert _parse_model_id_if_present("s3://bucket/model") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select
 
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     ACTIVE,
@@ -17,6 +17,7 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     runs,
 )
 from hokusai_mlflow_plugin.domain.contributors import CONTRIBUTOR_ADDRESS_TAG
+from hokusai_mlflow_plugin.domain.origin import ORIGIN_RUN_TAG, origin_runs
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,15 @@ class Logged:
     """The run that logged it: of a logged model that may be another one."""
     contributor: str | None = None
     """Tag ``contributor_address`` of the run that made it, if it has one."""
+    origins: tuple[str, ...] = ()
+    """The runs of other servers that those two are copies of (R16), in order."""
 
     @property
     def rests_on(self) -> tuple[str, ...]:
-        """Every run without which it would not be there, in order."""
+        """Every run without which it would not be there, in order; on whichever server."""
         # They are taken in this order: of two decisions that rest on the same two runs one then
         # waits for the other, where in any order they could deadlock.
-        return tuple(sorted({self.run_id, self.logged_by}))
+        return tuple(sorted({self.run_id, self.logged_by, *self.origins}))
 
 
 def logged_values(connection: Connection, sought: Sought) -> Sequence[Logged]:
@@ -71,12 +74,14 @@ def _of_run(connection: Connection, sought: Sought) -> Sequence[Logged]:
             metric.value,
             runs.c.run_uuid,
             runs.c.experiment_id,
-            _contributor.label("by"),
+            _contributor.c.value.label("by"),
+            _origin.c.value.label("origin"),
         )
         .select_from(
             latest_metrics.join(runs, runs.c.run_uuid == metric.run_uuid)
             .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
-            .outerjoin(run_tags, _names_contributor_of(runs.c.run_uuid))
+            .outerjoin(_contributor, _tells(_contributor, CONTRIBUTOR_ADDRESS_TAG, runs.c.run_uuid))
+            .outerjoin(_origin, _tells(_origin, ORIGIN_RUN_TAG, runs.c.run_uuid))
         )
         .where(
             runs.c.lifecycle_stage == ACTIVE,
@@ -91,7 +96,15 @@ def _of_run(connection: Connection, sought: Sought) -> Sequence[Logged]:
     rows = [row for row in connection.execute(query) if row.key in sought.names]
     rows.sort(key=lambda row: sought.names.index(row.key))
     return [
-        Logged(row.value, row.run_uuid, row.experiment_id, row.run_uuid, row.by) for row in rows
+        Logged(
+            row.value,
+            row.run_uuid,
+            row.experiment_id,
+            row.run_uuid,
+            row.by,
+            origin_runs(row.origin),
+        )
+        for row in rows
     ]
 
 
@@ -105,12 +118,20 @@ def _of_model(connection: Connection, sought: Sought) -> Sequence[Logged]:
             run_id,
             model.experiment_id,
             metric.run_id,
-            _contributor,
+            _contributor.c.value,
+            _origin.c.value,
+            _origin_of_logging.c.value,
         )
         .select_from(
             logged_model_metrics.join(logged_models, model.model_id == metric.model_id)
             .join(experiments, experiments.c.experiment_id == model.experiment_id)
-            .outerjoin(run_tags, _names_contributor_of(model.source_run_id))
+            .outerjoin(
+                _contributor, _tells(_contributor, CONTRIBUTOR_ADDRESS_TAG, model.source_run_id)
+            )
+            .outerjoin(_origin, _tells(_origin, ORIGIN_RUN_TAG, model.source_run_id))
+            .outerjoin(
+                _origin_of_logging, _tells(_origin_of_logging, ORIGIN_RUN_TAG, metric.run_id)
+            )
         )
         .where(
             model.lifecycle_stage == ACTIVE,
@@ -123,18 +144,21 @@ def _of_model(connection: Connection, sought: Sought) -> Sequence[Logged]:
         .order_by(metric.metric_timestamp_ms.desc(), metric.metric_step.desc())
         .limit(_MAX_MODEL_METRICS)
     )
+    found = connection.execute(query)
     return [
-        Logged(value, run, experiment_id, logged_by, contributor)
-        for name, value, run, experiment_id, logged_by, contributor in connection.execute(query)
+        Logged(value, run, experiment_id, logged_by, contributor, origin_runs(*origins))
+        for name, value, run, experiment_id, logged_by, contributor, *origins in found
         if name in sought.names and value == value  # noqa: PLR0124  # NaN of PostgreSQL
     ]
 
 
-_contributor = run_tags.c.value
+_contributor = run_tags.alias("contributor")
+_origin = run_tags.alias("origin")
+_origin_of_logging = run_tags.alias("origin_of_logging")
 
 
-def _names_contributor_of(run_id: ColumnElement[str]) -> ColumnElement[bool]:
-    return and_(run_tags.c.run_uuid == run_id, run_tags.c.key == CONTRIBUTOR_ADDRESS_TAG)
+def _tells(tags: FromClause, key: str, run_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return and_(tags.c.run_uuid == run_id, tags.c.key == key)
 
 
 _MAX_MODEL_METRICS = 1000

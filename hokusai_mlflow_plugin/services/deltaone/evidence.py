@@ -71,6 +71,8 @@ def require_evidence(
     if finding.evidence is Evidence.REUSED and is_copy:
         return
     run = f"run {finding.logged.run_id}" if finding.logged else ""
+    copied = ", ".join(finding.logged.origins) if finding.logged else ""
+    its_origin = f", or on {copied}, of which it is a copy" if copied else ""
     code, problem = {
         Evidence.MISMATCH: (  # who may read the run knows which
             "run_evidence_mismatch",
@@ -78,7 +80,7 @@ def require_evidence(
         ),
         Evidence.REUSED: (
             "run_evidence_reused",
-            f"a reward rests on {run} already, and a run backs only one",
+            f"a reward rests on {run} already{its_origin}, and a run backs only one",
         ),
     }.get(
         finding.evidence,

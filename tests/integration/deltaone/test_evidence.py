@@ -15,7 +15,16 @@ from support.databases import AllDatabases
 from support.index import assert_index_is_truth
 from support.refusals import refused
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
-from support.rewards import assert_sound, decided_rows, decision, detect, events, outcome, paid
+from support.rewards import (
+    assert_sound,
+    decided_rows,
+    decision,
+    detect,
+    events,
+    outcome,
+    paid,
+    revoke,
+)
 
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 from hokusai_mlflow_plugin.store import evidence as permissions
@@ -369,20 +378,105 @@ def test_one_run_evaluates_many_models(registry, logged, tracking_uri, monkeypat
     assert_sound(store)
 
 
+ORIGIN = "hokusai_origin_run_id"
+
+
+def copied(tracking_uri: str, run_id: str, origin: str) -> str:
+    """The run, which says that it is a copy of one of another server."""
+    MlflowClient(tracking_uri).set_tag(run_id, ORIGIN, origin)
+    return run_id
+
+
+def in_two_series(store: Any, *how: dict[str, str], value: str = "0.87") -> list[str]:
+    """The evidence of an improvement in each of two series."""
+    names = ["first", "second"]
+    for name, naming in zip(names, how, strict=True):
+        of_token = {TOKEN: f"IMG-{name.upper()}"}
+        create_version(store, f"{name}-0", token_tags(**{VALUE: "0.5"}, **of_token))
+        create_version(store, name, token_tags(**{VALUE: value}, **of_token), **naming)
+    assert_sound(store)
+    return evidence_of(store, *names)
+
+
+def test_two_copies_of_one_run(registry, logged, tracking_uri):
+    """R14: two copies of one run back one reward; those of another one back another."""
+    store = registry()
+    one, two, three = (logged(accuracy=0.87) for _copy in range(3))
+    for run_id, origin in ((one, "a" * 32), (two, "a" * 32), (three, "b" * 32)):
+        copied(tracking_uri, run_id, origin)
+    assert in_two_series(store, {"run_id": one}, {"run_id": two}) == ["run_backed", "reused"]
+    create_version(store, "third", token_tags(**{VALUE: "0.5", TOKEN: "IMG-003"}))
+    create_version(store, "third", token_tags(**{VALUE: "0.87", TOKEN: "IMG-003"}), run_id=three)
+    assert decision(store, "third", 2)["evidence"] == "run_backed"
+    strict = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    with refused(strict, f"rests on run {two} already, or on {'a' * 32}, of which it is a copy"):
+        create_version(strict, "first", token_tags(**{VALUE: "0.87"}), run_id=two)
+
+
+@pytest.mark.parametrize("first", ["origin", "copy"])
+def test_a_run_and_its_copy(registry, logged, tracking_uri, first):
+    """R14: where the origin comes to the same server, it and its copy back one reward."""
+    origin = logged(accuracy=0.87)
+    copy = copied(tracking_uri, logged(accuracy=0.87), origin)
+    runs = [origin, copy] if first == "origin" else [copy, origin]
+    how = [{"run_id": run_id} for run_id in runs]
+    assert in_two_series(registry(), *how) == ["run_backed", "reused"]
+
+
+@pytest.mark.parametrize("tagged", ["the run that made it", "the run that evaluated it"])
+def test_two_copies_of_a_logged_model(registry, logged, tracking_uri, monkeypatch, tagged):
+    """R14: nor do two copies of a logged model, whichever of its runs has one origin."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)  # where MLflow looks the models up
+    client = MlflowClient(tracking_uri=tracking_uri)
+    how = []
+    for _copy in range(2):
+        made, evaluated = logged(loss=1.0), logged(loss=1.0)
+        experiment = client.get_run(made).info.experiment_id
+        copied(tracking_uri, made if tagged == "the run that made it" else evaluated, "a" * 32)
+        model_id = client.create_logged_model(experiment, source_run_id=made).model_id
+        client.log_metric(evaluated, "accuracy", 0.87, model_id=model_id)
+        how.append({"source": f"models:/{model_id}"})
+    assert in_two_series(registry(), *how) == ["run_backed", "reused"]
+
+
+@pytest.mark.parametrize("text", ["", "x" * 37, "run\x01", "a" * 36])
+def test_an_origin_that_is_any_text(registry, logged, tracking_uri, text):
+    """A tag that is no run's id is no error, and no origin where it is too long for one."""
+    runs = [copied(tracking_uri, logged(accuracy=0.87), text) for _copy in range(2)]
+    how = [{"run_id": run_id} for run_id in runs]
+    second = "reused" if 0 < len(text) <= 36 else "run_backed"
+    assert in_two_series(registry(), *how) == ["run_backed", second]
+
+
+def test_a_revoked_reward_frees_its_origin(registry, logged, tracking_uri):
+    """R19: with the reward, the origin is given back as the run is."""
+    store = registry()
+    one, two = (copied(tracking_uri, logged(accuracy=0.87), "a" * 32) for _copy in range(2))
+    register(store, "0.5")
+    register(store, "0.87", one)
+    revoke(store, events(store)[0]["id"])
+    create_version(store, "other", token_tags(**{VALUE: "0.5", TOKEN: "IMG-002"}))
+    create_version(store, "other", token_tags(**{VALUE: "0.87", TOKEN: "IMG-002"}), run_id=two)
+    assert decision(store, "other", 2)["evidence"] == "run_backed"
+
+
+@pytest.mark.parametrize("of_copies", [False, True], ids=["one run", "copies of one run"])
 @pytest.mark.parametrize("required", ["true", "false"])
-def test_two_series_race_for_one_run(registry, logged, required):
+def test_two_series_race_for_one_run(registry, logged, tracking_uri, required, of_copies):
     """Of two rewards at once that rest on one run, one does; the other is reused, or refused."""
     stores = [registry(HOKUSAI_REQUIRE_RUN_EVIDENCE=required) for _writer in range(4)]
     lenient = registry()
     for n in range(4):
         create_version(lenient, f"model-{n}", token_tags(**{VALUE: "0.5", TOKEN: f"IMG-{n}"}))
-    run_id, start = logged(accuracy=0.87), Barrier(4)
+    run_ids, start = 4 * [logged(accuracy=0.87)], Barrier(4)
+    if of_copies:
+        run_ids = [copied(tracking_uri, logged(accuracy=0.87), "a" * 32) for _copy in range(4)]
 
     def write(n: int) -> None:
         start.wait()
         tags = token_tags(**{VALUE: "0.87", TOKEN: f"IMG-{n}"})
         try:
-            create_version(stores[n], f"model-{n}", tags, run_id=run_id)
+            create_version(stores[n], f"model-{n}", tags, run_id=run_ids[n])
         except ValueError as error:
             assert "a reward rests on run" in str(error)  # noqa: PT017  # which fail is open
 
