@@ -264,7 +264,10 @@ class ReachingStore(RestStore):
 
 def _is_of_registry(source: str) -> bool:
     """Whether a source is a version, or an alias or stage, of the registry itself."""
-    return source.startswith("models:") and model_id_of(source) is None
+    # Not by model_id_of: MLflow asks for a version's logged model there, and asks the registry that
+    # is set for the process, which need not be this one.
+    name = source.removeprefix("models:/")
+    return name != source and ("/" in name or "@" in name)
 
 
 def _tags(tags: Mapping[str, str]) -> list[ModelVersionTag]:

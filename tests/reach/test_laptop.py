@@ -152,6 +152,24 @@ def test_a_plain_server_that_is_not_the_tracking_server(
     assert registered.model_version.tags["hokusai_origin_run_id"] == iris_run.run_id
 
 
+def test_a_client_with_a_registry_of_its_own(
+    laptop: Path,
+    registry_server: Server,
+    iris_run: IrisRun,
+    new_name: Names,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It registers and copies where the process has no registry set, or another one."""
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI")
+    client = MlflowClient(registry_uri=f"hokusai+{registry_server.uri}")
+    name, copy = new_name(), new_name()
+    client.create_registered_model(name)
+    client.create_model_version(name, f"models:/{iris_run.model_id}")
+    copied = client.copy_model_version(f"models:/{name}/1", copy)
+    assert copied.source == f"models:/{name}/1"
+    assert copied.tags["hokusai_origin_run_id"] == iris_run.run_id
+
+
 def test_a_local_folder(
     laptop: Path, registry: MlflowClient, new_name: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:

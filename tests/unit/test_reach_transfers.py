@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,27 @@ def test_files_at_once(
     monkeypatch.setattr(transfers, "_copy", watched)
     copied(source, target)
     assert 1 < most <= AT_ONCE
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_progress(
+    source: Files,
+    target: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    slow: bool,
+) -> None:
+    """What takes longer than a second shows how far it is, and anything else nothing."""
+    if slow:
+        after_sending(target, "model.pkl", lambda _sent: time.sleep(2.5), monkeypatch)
+    begun = time.monotonic()
+    copied(source, target)
+    was_quick = time.monotonic() - begun < 1  # a busy machine may take longer
+    told = capsys.readouterr().err
+    assert ("copying:" in told) != was_quick
+    assert not (slow and was_quick)
+    if slow:
+        total = sum(each.size or 0 for each in require_files(source)) / 1000
+        without = total - 1.001
+        assert f"{without:.2f}k/{total:.2f}k" in told  # the others were done, it went on
+        assert f"{total:.2f}k/{total:.2f}k" in told
