@@ -106,6 +106,8 @@ def decide(candidate: Candidate, head: Head | None) -> Verdict:
         )
     if head is None:
         reason = f"It is the first {candidate.metric} of this token: {plain(candidate.value)}."
+        if candidate.unpaid_because is not None:
+            reason = f"{reason} It stays the value to beat: {candidate.unpaid_because}."
         return Verdict(Outcome.BASELINE, None, reason)
     if head.direction is not candidate.direction:
         return Verdict(

@@ -6,9 +6,10 @@ index where another program wrote the tags, and MLflow moves versions to another
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, or_, select
 
 from hokusai_mlflow_plugin.db.deltaone.standing import is_revoked
 from hokusai_mlflow_plugin.db.index.live_versions import Version
@@ -43,14 +44,14 @@ def past_decisions(connection: Connection, version: Version) -> PastDecisions:
     return PastDecisions(*map(bool, connection.execute(_ON_RECORD, given).one()))
 
 
-def has_reason(connection: Connection, version: Version, reason: str) -> bool:
-    """Whether a decision on a version was taken for this reason, in its workspace of today."""
+def has_reason(connection: Connection, version: Version, endings: Collection[str]) -> bool:
+    """Whether a decision on a version has a reason that ends so, in its workspace of today."""
     query = select(decisions.c.decision_id).where(
         decisions.c.workspace == version.id.workspace,
         decisions.c.name == version.id.name,
         decisions.c.version == version.id.version,
         decisions.c.creation_time == version.creation_time_ms,
-        decisions.c.reason == reason,
+        or_(*(decisions.c.reason.endswith(each, autoescape=True) for each in endings)),
     )
     return connection.scalars(query.limit(1)).first() is not None
 

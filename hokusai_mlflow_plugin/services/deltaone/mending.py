@@ -24,7 +24,10 @@ from hokusai_mlflow_plugin.domain.values import plain, stored_value
 from hokusai_mlflow_plugin.services.deltaone import falling_heads
 from hokusai_mlflow_plugin.services.deltaone.best_values import PAST_REASON
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
-from hokusai_mlflow_plugin.services.deltaone.unpaid import is_own_head
+from hokusai_mlflow_plugin.services.deltaone.unpaid import STAYING, is_own_head
+
+# As domain.delta.decide() ends the reason of such a decision.
+_STAYS_TO_BEAT = (PAST_REASON, *(f": {because}." for because in STAYING))
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def mend(
     """Lower the head of a series where the version that holds it takes its value back.
 
     It falls to the best value that is left, this version's new one included. What was there before
-    the plugin stays the value to beat: nothing is paid for the past (R13).
+    the plugin, or came in while rewards were off, stays the value to beat: nothing is paid for the
+    past (R13).
 
     Args:
         connection: The connection of the write.
@@ -66,7 +70,7 @@ def mend(
     row = past_values.lock_head(connection, series)
     if row is None or row.head_decision_id != head.decision_id:
         return unchanged  # another writer was faster: it is decided against that one's head
-    if past_decisions.has_reason(connection, version, PAST_REASON):
+    if past_decisions.has_reason(connection, version, _STAYS_TO_BEAT):
         return unchanged
     metric = judge.settings.catalogue.get(series.benchmark_metric)
     found = falling_heads.next_head(connection, series, row, metric, version.id)

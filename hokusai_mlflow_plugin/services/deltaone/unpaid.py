@@ -22,7 +22,15 @@ PAST_THE_PLUGIN = (
     "write, and were not decided on"
 )
 MOVED = "the version was decided on in the workspace that it was moved from"
+ELSEWHERE = "another workspace of this server has a better value of this token already"
 OWN_HEAD = "the version amends its own value"
+
+STAYING = (REWARDS_OFF, PAST_THE_PLUGIN, MOVED, ELSEWHERE)
+"""Reasons for which a value stays the one to beat, whatever its version is amended to.
+
+It was there before, or is elsewhere, and may have been paid there: who took it back and registered
+it once more would be paid for it here.
+"""
 
 
 def is_past_the_plugin(
@@ -68,5 +76,5 @@ def known_elsewhere(head: SeriesHead, elsewhere: Iterable[HeadElsewhere]) -> str
         if each.direction != head.direction:
             continue
         if improvement(stored_value(each.value), stored_value(head.value), direction) > 0:
-            return "another workspace of this server has a better value of this token already"
+            return ELSEWHERE
     return None

@@ -57,6 +57,30 @@ def test_old_version_that_is_mended_later(stock, store_factory):
     assert_sound(store)
 
 
+@pytest.mark.parametrize("values", [("0.9",), ("0.5", "0.9")])
+def test_imported_values_are_not_mended_for_a_reward(store, store_factory, values):
+    """R13: what came in with rewards off was paid elsewhere, if it was. Its owner takes it back and
+    registers it again: nothing is earned.
+    """
+    register(store_factory(HOKUSAI_REWARDS="off"), *values)
+    set_tag(store, "model", len(values), VALUE, "0.4")
+    assert outcome(store, version=len(values)) == "regressed"
+    register(store, "0.9", "0.92")
+    assert paid(store) == [("model", str(len(values) + 2), "2")]
+    assert_sound(store)
+
+
+def test_values_past_the_plugin_are_not_mended_for_a_reward(store, stock):
+    """Nor for what a stock server wrote, once it was decided on."""
+    register(store, "0.5")
+    register(stock, "0.9")
+    set_tag(store, "model", 2, CONTRIBUTOR, "alice")
+    set_tag(store, "model", 2, VALUE, "0.4")
+    register(store, "0.9")
+    assert paid(store) == []
+    assert_sound(store)
+
+
 def test_old_versions_whose_direction_is_said_later(stock, store_factory):
     """Neither earns from the other."""
     register(stock, "0.5", "0.9", **UPLIFT)
