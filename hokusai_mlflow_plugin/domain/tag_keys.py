@@ -15,21 +15,23 @@ from hokusai_mlflow_plugin.domain.tokens import shown
 
 _MOST_LETTERS = 3
 """How many letters of ASCII one character may be equal to, such as a ligature."""
+_LETTERS = ("LETTER", "IDEOGRAPH", "SYLLABLE")
 
 
 @lru_cache(maxsize=4096)
 def resembled(key: str, ruled: frozenset[str]) -> tuple[str, ...]:
     """Those of some keys that a database might take another key for, in order.
 
-    Too many rather than too few: MySQL's collations differ in case, accents, trailing blanks, width
-    and special letters.
+    Too many rather than too few: collations differ in case, accents, trailing blanks, width,
+    special letters, and in what they do not see at all.
     """
     if key in ruled:
         return ()
-    folded = key.rstrip().lower()
+    # Of ASCII alone: 'İ' in lower case would be two characters, and none of them Latin.
+    folded = "".join(each.lower() if each.isascii() else each for each in key.rstrip())
     if folded.isascii():
         return (folded,) if folded in ruled else ()
-    if not all(each.isascii() or _is_latin(each) for each in folded):
+    if any(_stands_apart(each) for each in folded if not each.isascii()):
         return ()
     head = next(n for n, each in enumerate(folded) if not each.isascii())
     tail = next(n for n, each in enumerate(reversed(folded)) if not each.isascii())
@@ -38,7 +40,7 @@ def resembled(key: str, ruled: frozenset[str]) -> tuple[str, ...]:
         for each in ruled
         if each.startswith(folded[:head])
         and each.endswith(folded[len(folded) - tail :])
-        and len(folded) <= len(each) <= _MOST_LETTERS * len(folded)
+        and sum(map(str.isascii, folded)) <= len(each) <= _MOST_LETTERS * len(folded)
     )
     return tuple(sorted(alike))
 
@@ -53,7 +55,15 @@ def respelt_key(key: str, ruled: Iterable[str]) -> Violation:
     )
 
 
-def _is_latin(character: str) -> bool:
-    """Whether a character may be equal to letters of ASCII."""
-    plain = unicodedata.normalize("NFKD", character)
-    return any(each.isascii() for each in plain) or "LATIN" in unicodedata.name(character, "")
+def _stands_apart(character: str) -> bool:
+    """Whether a character is for certain neither equal to letters of ASCII nor to nothing.
+
+    Modifiers, marks and signs of every script may be equal to nothing: the Arabic tatweel is, by
+    newer collations.
+    """
+    parts = unicodedata.normalize("NFKD", character)
+    if unicodedata.category(character) == "Lm" or any(map(str.isascii, parts)):
+        return False
+    if any("LATIN" in unicodedata.name(each, "") for each in parts):
+        return False
+    return any(kind in unicodedata.name(character, "") for kind in _LETTERS)

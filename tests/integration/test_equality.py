@@ -6,12 +6,14 @@ one is refused there; elsewhere it is an ordinary tag.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import text
 from support.index import assert_index_is_truth, indexed_versions
 from support.refusals import refused, unchanged
 from support.registry import (
@@ -27,6 +29,7 @@ from support.registry import (
 )
 from support.statements import statements
 
+from hokusai_mlflow_plugin.domain.tag_keys import resembled
 from hokusai_mlflow_plugin.domain.tags import RULED_TAGS
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
@@ -34,7 +37,13 @@ from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_tok
 from hokusai_mlflow_plugin.services.visibility import Visible
 
 INVALID = "not a token!"
-RESPELT = ["Hokusai_Token_Id", "HOKUSAI_TOKEN_ID", "hokusai_token_id ", "hokusaï_token_id"]
+RESPELT = [
+    "Hokusai_Token_Id",
+    "HOKUSAI_TOKEN_ID",
+    "hokusai_token_id ",
+    "hokusaï_token_id",
+    "hokusai_token_İd",
+]
 """Other spellings of the token's key."""
 
 
@@ -145,6 +154,38 @@ def test_two_keys_that_are_one(store, tags):
         create_version(store, tags=tags)
     with refused(store, "keys that this database takes for one"):
         create_model(store, "other", tags=tags)
+
+
+COLLATIONS = ["general_ci", "unicode_ci", "unicode_520_ci", "uca1400_ai_ci", "0900_ai_ci"]
+TAKEN = [chr(n) for n in range(1, 0x20000) if chr(n).isalnum()]
+"""Characters that MLflow takes in the key of a tag, but for a few of ASCII."""
+
+
+@pytest.mark.parametrize("collation", COLLATIONS)
+def test_what_the_database_takes_for_a_letter_or_for_nothing(store, collation):
+    """No character that MLflow takes in a key gets one past the rules that is equal to a ruled key,
+    whichever collation the database came with.
+    """
+    if not is_loose(store):
+        pytest.skip("every other key is an ordinary one here")
+    letters = ["", *sorted(set("".join(RULED_TAGS)))]
+    query = text(
+        "SELECT j.c, l.c FROM JSON_TABLE(:taken, '$[*]' COLUMNS (c VARCHAR(1) PATH '$')) AS j "
+        "JOIN JSON_TABLE(:letters, '$[*]' COLUMNS (c VARCHAR(1) PATH '$')) AS l "
+        f"ON CONCAT('k', CONVERT(j.c USING utf8mb4), 'z') COLLATE utf8mb4_{collation} "
+        f"= CONCAT('k', CONVERT(l.c USING utf8mb4), 'z') COLLATE utf8mb4_{collation}"
+    )
+    given = {"taken": json.dumps(TAKEN), "letters": json.dumps(letters)}
+    with store.engine.connect() as connection:
+        if not connection.execute(text(f"SHOW COLLATION LIKE '%{collation}'")).all():
+            pytest.skip("this database does not have it")
+        equal = connection.execute(query, given).all()
+    assert ("İ", "i") in set(map(tuple, equal))
+    for character, letter in equal:
+        for ruled in RULED_TAGS:
+            place = ruled.find(letter) if letter else 1
+            respelt = ruled[:place] + character + ruled[place + len(letter) :]
+            assert place < 0 or respelt == ruled or ruled in resembled(respelt, RULED_TAGS)
 
 
 @pytest.mark.parametrize("key", ["Größe", "精度", "note", "Benchmark", "contributor_adress"])
