@@ -73,7 +73,7 @@ class TokenDeclarations:
             metrics: The metrics that it pays for.
             publishers: Names of the users who may put it on versions; None leaves them as they are.
             ceiling_pp: The most percentage points that one event may be worth without a review.
-            reassign: Take the token from another workspace.
+            reassign: Take the token from another workspace, whose publishers stay behind.
 
         Raises:
             RequestRefused: A parameter cannot be used, or another workspace has the token.

@@ -41,7 +41,11 @@ _publishers = click.option(
     help="A user who may put it on versions; repeatable. By default those who may already.",
 )
 @click.option("--ceiling", metavar="POINTS", help="Above it an event needs a review.")
-@click.option("--reassign", is_flag=True, help="Take the token from another workspace.")
+@click.option(
+    "--reassign",
+    is_flag=True,
+    help="Take the token from another workspace; its publishers stay behind.",
+)
 @registry_option
 @output_option
 @reporting_errors

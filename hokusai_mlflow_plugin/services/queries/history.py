@@ -129,6 +129,14 @@ def _entry(row: RowMapping, visible: Visible) -> Json:
         "token_id": row["token_id"],
         "name": row["name"],
         "version": None if version is None else str(version),
-        "details": {} if is_decision else json.loads(row["details"]),
+        "details": {} if is_decision else _details(row, visible),
         "decision": decision_json(row, visible) if is_decision else None,
     }
+
+
+def _details(row: RowMapping, visible: Visible) -> Json:
+    """What the action was about. An administrator's reason may speak of any model: who may not read
+    every one finds it with the event, or the decision, where he may read what that names.
+    """
+    details: Json = json.loads(row["details"])
+    return details if visible.all else {k: v for k, v in details.items() if k != "reason"}

@@ -203,6 +203,12 @@ def test_what_was_done_about_rewards(store_factory):
         "value": "0.5",
         "reason": "0.999 was a typo",
     }
+    readable = Visible(lambda name: name == "renamed")
+    seen = store.ask(model_history, "renamed", visible=readable)["entries"]
+    assert [(each["action"], each["actor"]) for each in seen] == [
+        (each["action"], each["actor"]) for each in found
+    ]
+    assert not any("reason" in each["details"] for each in seen)
     nothing = Visible(lambda _name: False)
     assert store.ask(token_history, "IMG-001", visible=nothing)["entries"] == []
     assert_sound(store)
