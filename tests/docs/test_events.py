@@ -115,6 +115,25 @@ def test_the_receiver_nets_corrections(ledger, tmp_path):
     assert first["id"] not in (second["id"], third["id"])
 
 
+@on_sqlite
+def test_what_an_old_receiver_misses(ledger):
+    """One that knows DeltaOnes alone pays what was revoked, and again what came in its place, and
+    nobody where payees were named later; asked for by state, the feed has it pay what stands.
+    """
+    _first, second, third = events(ledger)
+    revoke(ledger, third["id"])
+    name_payees(ledger, second["id"], f'[{{"address": "0x{40 * "a"}", "weight": 10000}}]')
+    create_version(ledger, tags=token_tags(**{VALUE: "0.85"}))
+
+    def points(found: list[Any]) -> list[str]:
+        return [e["data"]["improvement_pp"] for e in found if e["type"].endswith(".achieved")]
+
+    assert points(events(ledger)) == ["2", "2", "2", "1"]
+    assert not any(each["payable"] for each in second["data"]["contributors"])
+    standing = [*events(ledger, state="recorded"), *events(ledger, state="delivered")]
+    assert points(standing) == ["2", "2", "1"]
+
+
 def owed(folder: Path) -> list[tuple[str, Any]]:
     """Points and payees of what the page's receiver says is owed, in the order of the events."""
     order = "(SELECT json_extract(event, '$.sequence') FROM events WHERE events.id = owed.id)"
