@@ -27,7 +27,6 @@ from hokusai.errors import NotTokenised, translated
 from hokusai.history import Histories
 from hokusai.lineage import Lineage
 from hokusai.mlflow_compat import resolve_uris
-from hokusai.new_models import new_model_undone
 from hokusai.pages import link, page_url
 from hokusai.reach.settings import copying
 from hokusai.registering import register_version
@@ -132,14 +131,9 @@ class ModelRegistry(Histories, TokenDeclarations):
         """
         model_uri, name = text("model_uri", model_uri), text("name", name)
         given = registration_tags(token_id, benchmark_metric, benchmark_value, tags)
-        warned = require_valid(self._transport, name, given)
-        client = self._client
-        with (
-            copying(copy),
-            new_model_undone(client, name, model_uri),
-        ):
-            version = register_version(client, model_uri, name, given)
-        model = client.get_registered_model(name)
+        warned, known = require_valid(self._transport, name, given)
+        with copying(copy):
+            model, version = register_version(self._client, model_uri, name, given, known)
         return TokenizedModel(model, as_over_rest(version), given[TOKEN_ID_TAG], warned)
 
     def register_tokenized_models(

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.protos.model_registry_pb2 import ModelVersion as ProtoModelVersion
+from mlflow.protos.model_registry_pb2 import RegisteredModel as ProtoRegisteredModel
 from mlflow.utils.proto_json_utils import parse_dict
 
 from hokusai_mlflow_plugin.domain.contributors import contributors_text
@@ -23,7 +24,11 @@ def __dir__() -> list[str]:
 
 
 class TokenizedModel(RegisteredModel):
-    """A registered model, and the version that a registration made of it."""
+    """A registered model, and the version that a registration made of it.
+
+    Of ``latest_versions`` it has that one alone: the registry would have to read all versions of
+    the model, and a registration would take the longer, the more there are.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,9 @@ class TokenizedModel(RegisteredModel):
     ) -> None:
         # Every field, also those that a later MLflow adds.
         self.__dict__.update(vars(model))
+        self.latest_versions = [model_version]
+        # What MLflow writes with a version (sqlalchemy_store.create_model_version, MLflow 3.17.2).
+        self.last_updated_timestamp = model_version.creation_timestamp
         self._model_version = model_version
         self._token_id = token_id
         self._warnings = tuple(warnings)
@@ -143,6 +151,13 @@ class LineageVersion(ModelVersion):
 def version_from_json(version: Mapping[str, Any]) -> ModelVersion:
     """A model version in the JSON of MLflow's registry API, as MLflow's client has it."""
     return ModelVersion.from_proto(_proto(version))
+
+
+def model_from_json(model: Mapping[str, Any]) -> RegisteredModel:
+    """A registered model in the JSON of MLflow's registry API, as MLflow's client has it."""
+    message = ProtoRegisteredModel()
+    parse_dict(dict(model), message)
+    return RegisteredModel.from_proto(message)
 
 
 def as_over_rest(version: ModelVersion) -> ModelVersion:

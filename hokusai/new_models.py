@@ -1,7 +1,7 @@
 """A registration that fails leaves no empty registered model.
 
 MLflow creates the registered model before it looks for what is to be registered
-(``_register_model``, MLflow 3.17).
+(``_register_model``, MLflow 3.17.2).
 """
 
 from __future__ import annotations
@@ -14,43 +14,51 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import (
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    ErrorCode,
+)
 
 from hokusai.mlflow_compat import require_source
 
+_EXISTS = ErrorCode.Name(RESOURCE_ALREADY_EXISTS)
 _MISSING = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
 
 _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def new_model_undone(client: MlflowClient, name: str, model_uri: str) -> Iterator[None]:
-    """Register the first version of a new model in the block, or leave nothing of the model.
+def new_model(client: MlflowClient, name: str, model_uri: str) -> Iterator[RegisteredModel | None]:
+    """Create a model whose first version is registered in the block, or leave nothing of it.
 
-    What is to be registered is looked for first. What fails afterwards removes the model, if the
-    block has created it, and it is still as it was created.
+    What is to be registered is looked for first. What fails afterwards removes the model, if it is
+    still as it was created.
+
+    Yields:
+        The model; None where there is one already: another client was faster, or the caller may
+        not read it.
 
     Raises:
-        MlflowException: There is nothing to be found at the URI.
+        MlflowException: There is nothing to be found at the URI, or no such model may be created.
     """
-    if _exists(client, name):
-        yield
-        return
     require_source(client, model_uri)
+    created = _create(client, name)
     try:
-        yield
+        yield created
     except Exception:
-        remove_empty_model(client, name)
+        if created is not None:
+            remove_empty_model(client, name)
         raise
 
 
-def _exists(client: MlflowClient, name: str) -> bool:
-    """Whether there may be such a model already: who may not know is answered something else."""
+def _create(client: MlflowClient, name: str) -> RegisteredModel | None:
     try:
-        client.get_registered_model(name)
+        return client.create_registered_model(name)
     except MlflowException as error:
-        return bool(error.error_code != _MISSING)
-    return True
+        if error.error_code != _EXISTS:
+            raise
+        return None
 
 
 def is_untouched(model: RegisteredModel) -> bool:

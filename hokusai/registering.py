@@ -1,7 +1,7 @@
 """Registering a version as ``mlflow.register_model`` does, on the servers of one client.
 
 MLflow's function takes registry and tracking server from settings of the process
-(``_register_model``, MLflow 3.17), which other threads would find changed.
+(``_register_model``, MLflow 3.17.2), which other threads would find changed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import logging
 from collections.abc import Mapping
 
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     NOT_FOUND,
-    RESOURCE_ALREADY_EXISTS,
     RESOURCE_DOES_NOT_EXIST,
     ErrorCode,
 )
@@ -28,6 +27,7 @@ from hokusai.mlflow_compat import (
     run_and_path,
     underlying_uri,
 )
+from hokusai.new_models import new_model
 
 _logger = logging.getLogger(__name__)
 
@@ -35,19 +35,41 @@ _MODEL_FILE = "MLmodel"
 
 
 def register_version(
-    client: MlflowClient, model_uri: str, name: str, tags: Mapping[str, str]
-) -> ModelVersion:
+    client: MlflowClient,
+    model_uri: str,
+    name: str,
+    tags: Mapping[str, str],
+    known: RegisteredModel | None,
+) -> tuple[RegisteredModel, ModelVersion]:
     """Register a model as one new version; the registered model is made where there is none.
+
+    Args:
+        client: A client of the registry.
+        model_uri: The model.
+        name: Name of the registered model.
+        tags: Tags of the version.
+        known: The registered model, where the registry has told that it is there. Nothing is asked
+            about it then, for each question is a request.
+
+    Returns:
+        The registered model and the version.
 
     Raises:
         MlflowException: There is no such model to register, or the registry refuses it.
     """
+    if known is not None:
+        return known, _create_version(client, model_uri, name, tags)
+    with registering(), new_model(client, name, model_uri) as created:
+        version = _create_version(client, model_uri, name, tags)
+    if created is None or created.creation_timestamp is None:  # a store that creates it later
+        return client.get_registered_model(name), version
+    return created, version
+
+
+def _create_version(
+    client: MlflowClient, model_uri: str, name: str, tags: Mapping[str, str]
+) -> ModelVersion:
     with registering():
-        try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
-                raise
         source, run_id, model_id = _source(client, model_uri)
         version = client.create_model_version(
             name, source, run_id, tags=dict(tags), model_id=model_id

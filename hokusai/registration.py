@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED
 
 from hokusai.arguments import mapping, tag_texts
+from hokusai.entities import model_from_json
 from hokusai.errors import HokusaiWarning, RequestRefused
 from hokusai.transport import Transport
 from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
@@ -74,7 +76,9 @@ def is_valid(transport: Transport, tags: object) -> bool:
     return not _validated(transport, written)["violations"]
 
 
-def require_valid(transport: Transport, name: str, tags: Mapping[str, str]) -> list[TagWarning]:
+def require_valid(
+    transport: Transport, name: str, tags: Mapping[str, str]
+) -> tuple[list[TagWarning], RegisteredModel | None]:
     """Have the registry check the tags by its own rules, and warn of what it lets pass.
 
     MLflow creates the registered model before the version. Asking first leaves nothing behind where
@@ -82,7 +86,8 @@ def require_valid(transport: Transport, name: str, tags: Mapping[str, str]) -> l
     warnings into errors.
 
     Returns:
-        The likely mistakes, each of which was also issued as a ``HokusaiWarning``.
+        The likely mistakes, each of which was also issued as a ``HokusaiWarning``; and the
+        registered model, or None where the registry does not tell of any.
 
     Raises:
         RequestRefused: Every fault found.
@@ -92,7 +97,8 @@ def require_valid(transport: Transport, name: str, tags: Mapping[str, str]) -> l
     found = [TagWarning(**warning) for warning in answer["warnings"]]
     for warning in found:
         warnings.warn(HokusaiWarning(warning), stacklevel=_level_of_caller())
-    return found
+    model = answer.get("registered_model")  # a server of the release before does not answer it
+    return found, None if model is None else model_from_json(model)
 
 
 def require_taken(transport: Transport, name: str, tags: Mapping[str, str]) -> None:

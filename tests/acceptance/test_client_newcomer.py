@@ -16,6 +16,7 @@ import hokusai.core
 import hokusai.entities
 import hokusai.errors
 import hokusai.lineage
+import hokusai.registering
 from hokusai.core import ModelRegistry
 from hokusai.evaluation import deltaone_evaluator
 
@@ -63,11 +64,10 @@ def test_model_that_another_has_used(
     client = MlflowClient(registry.tracking_uri, registry.registry_uri)
 
     def fail(*_args: Any, **_kwargs: Any) -> None:
-        client.create_registered_model(name)
         client.create_model_version(name, SOURCE, tags=token_tags(), await_creation_for=0)
         raise MlflowException("The connection was lost.")
 
-    monkeypatch.setattr(hokusai.core, "register_version", fail)
+    monkeypatch.setattr(hokusai.registering, "_create_version", fail)
     with pytest.raises(MlflowException, match="lost"):
         registry.register_tokenized_model(SOURCE, name, new_token, "accuracy", "0.5")
     assert name in models(registry)

@@ -24,7 +24,6 @@ from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, delivery_state, ledger_rows, replays
 from hokusai_mlflow_plugin.db.schema.tables import metadata
 from hokusai_mlflow_plugin.db.tokens import token_owners
-from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.visibility import Visible
 from hokusai_mlflow_plugin.settings import Settings
@@ -51,6 +50,7 @@ FIRST_DECISION = f"d-{COMPLETE}-1"
 CREATED = 1_700_000_000_000
 AS_FOUND = Version(VERSION, CREATED, None, None)
 
+ASKED = {"settings": Settings(), "user": None, "claims_tokens": True}
 ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "model-versions/list-by-token": (
         {"token_id": COMPLETE_TOKEN},
@@ -64,7 +64,8 @@ ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "tokens/list": ({}, {"prefix": "TOK-17"}),
     "tokens/get": ({"token_id": COMPLETE_TOKEN},),
     "tags/validate": (
-        {"tags": [{"key": "hokusai_token_id", "value": "IMG-001"}], "metrics": BUILT_IN},
+        {"tags": [{"key": "hokusai_token_id", "value": "IMG-001"}], **ASKED},
+        {"tags": [], "name": COMPLETE, **ASKED},
     ),
     "deltaone/detect": ({"name": COMPLETE}, {"name": COMPLETE, "version": 2}),
     "reward-events/list": ({}, {"after": 50}, {"token_id": COMPLETE_TOKEN}),

@@ -30,6 +30,9 @@ registered_models = Table(
     _mlflow,
     Column("workspace", String(63), primary_key=True),
     Column("name", String(256), primary_key=True),
+    Column("creation_time", BigInteger),
+    Column("last_updated_time", BigInteger),
+    Column("description", String(5000)),
 )
 
 registered_model_tags = Table(

@@ -14,6 +14,7 @@ from hokusai_mlflow_plugin.domain.errors import (
 )
 from hokusai_mlflow_plugin.domain.tags import Context, check_registration, is_ruled
 from hokusai_mlflow_plugin.domain.tokens import shown
+from hokusai_mlflow_plugin.services.queries.registered_models import registered_model
 from hokusai_mlflow_plugin.services.queries.tag_warnings import find_warnings
 from hokusai_mlflow_plugin.services.tokens import owners
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
@@ -38,7 +39,8 @@ def validate_tags(
     other workspaces, nor of the declaration, than that does.
 
     Shape: ``valid``, ``violations`` and ``warnings``, both of them ``key``, ``code``, ``message``.
-    Warnings are what is let pass, and likely a mistake (R15).
+    Warnings are what is let pass, and likely a mistake (R15). With ``name`` also
+    ``registered_model``, so that who registers need not ask once more whether it has to be created.
 
     Args:
         connection: A connection to the registry's database.
@@ -47,8 +49,8 @@ def validate_tags(
         settings: Those of the registry.
         user: Who would register; None where the server has no users.
         claims_tokens: Whether the first use of a token gives it to its workspace.
-        name: The registered model, where it is known; without it nobody looks whether the version
-            that ``previous_version`` names is there.
+        name: The registered model, where it is known; without it nobody looks whether it, or the
+            version that ``previous_version`` names, is there.
         visible: The models that the asker may read.
 
     Raises:
@@ -67,11 +69,14 @@ def validate_tags(
             connection, settings, use, claims_tokens=claims_tokens
         )
     model = None if name is None else ModelId(workspace, name)
-    return {
+    answer = {
         "valid": not violations,
         "violations": [_violation(each) for each in violations],
         "warnings": find_warnings(connection, found, context, model, visible),
     }
+    if model is not None:
+        answer["registered_model"] = registered_model(connection, model, visible)
+    return answer
 
 
 def try_tags(

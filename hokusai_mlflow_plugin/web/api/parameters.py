@@ -139,7 +139,7 @@ class ValidateTags(Parameters):
         Text | None,
         Field(
             description="The registered model that it is to be a version of, to have looked up "
-            "whether there is one that previous_version names.",
+            "whether it is there, and a version that previous_version names.",
         ),
     ] = None
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from support.registry import create_version, set_tag, token_tags
+import pytest
+from google.protobuf.json_format import MessageToDict
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+from support.registry import create_model, create_version, set_tag, token_tags
 from support.rewards import detect
 
 from hokusai_mlflow_plugin.services.queries.tag_validation import validate_tags
 from hokusai_mlflow_plugin.services.visibility import Visible
+
+
+@pytest.fixture
+def stock_store(database_uri):
+    """MLflow's own store on the same database."""
+    return SqlAlchemyStore(database_uri)
+
 
 PAYABLE = "0x" + 40 * "a"
 NO_VERSION = [("previous_version", "previous_version_unknown")]
@@ -41,6 +51,40 @@ def test_a_model_that_the_asker_may_not_read(store):
     tags = token_tags(contributor=PAYABLE, previous_version="1")
     nobody = Visible(lambda _name: False)
     assert warned(validated(store, tags, name="secret", visible=nobody)) == NO_VERSION
+
+
+def test_the_registered_model(store, stock_store):
+    """With a name the answer has that model as MLflow gives it, but for its versions."""
+    create_model(store, "tagged", {"note": "a", "empty": ""})
+    store.update_registered_model("tagged", "what it is for")
+    for name in ("tagged", "plain"):
+        create_version(store, name, token_tags())
+    store.set_registered_model_alias("tagged", "champion", "1")
+    for name in ("tagged", "plain"):
+        expected = MessageToDict(
+            stock_store.get_registered_model(name).to_proto(), preserving_proto_field_name=True
+        )
+        found = dict(validated(store, token_tags(), name=name)["registered_model"])
+        assert expected.pop("latest_versions")
+        for key in ("creation_timestamp", "last_updated_timestamp"):
+            assert found.pop(key) == int(expected.pop(key))
+        for key in ("tags", "aliases"):
+            assert by_text(found.pop(key, [])) == by_text(expected.pop(key, []))
+        assert found == expected
+
+
+def by_text(entries):
+    """Tags or aliases in one order."""
+    return sorted(entries, key=str)
+
+
+def test_no_registered_model(store):
+    """Null where there is none, or none that the asker may read; nothing where none is asked for"""
+    create_version(store, "secret", token_tags())
+    nobody = Visible(lambda _name: False)
+    for given in ({"name": "no such"}, {"name": "secret", "visible": nobody}):
+        assert validated(store, token_tags(), **given)["registered_model"] is None
+    assert "registered_model" not in validated(store, token_tags())
 
 
 def test_warnings_of_a_decision(store):

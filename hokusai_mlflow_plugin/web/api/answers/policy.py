@@ -14,6 +14,7 @@ from hokusai_mlflow_plugin.web.api.answers.common import (
     VersionNumber,
     exact_fields,
 )
+from hokusai_mlflow_plugin.web.api.answers.models import RegisteredModel
 
 WarningCode = Literal[
     "metric_direction_unknown",
@@ -49,6 +50,15 @@ class TagsValidated(TypedDict):
     valid: bool
     violations: list[Violation]
     warnings: list[Warned]
+    registered_model: NotRequired[
+        Annotated[
+            RegisteredModel | None,
+            Field(
+                description="Where name is given: that registered model, or null where there is "
+                "none that the user may read."
+            ),
+        ]
+    ]
 
 
 @exact_fields

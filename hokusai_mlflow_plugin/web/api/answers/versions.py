@@ -18,19 +18,12 @@ from hokusai_mlflow_plugin.web.api.answers.common import (
     VersionNumber,
     exact_fields,
 )
+from hokusai_mlflow_plugin.web.api.answers.models import TagEntry
 from hokusai_mlflow_plugin.web.api.answers.policy import Warned
 
 OutcomeName = Literal[
     "baseline", "achieved", "below_threshold", "regressed", "direction_unknown", "copy", "revoked"
 ]
-
-
-@exact_fields
-class TagEntry(TypedDict):
-    """A tag of a model version."""
-
-    key: str
-    value: str
 
 
 @exact_fields
