@@ -47,8 +47,8 @@ SABOTAGES: dict[str, Sabotage] = {
         (
             (
                 "db/deltaone/series_heads.py",
-                ", series.c.head_decision_id == old_decision_id)\n        # values() would",
-                ")\n        # values() would",
+                '    series.c.head_decision_id == bindparam("old_decision"),\n',
+                '    bindparam("old_decision").is_not(None),\n',
             ),
             (
                 "services/rewards/ledger.py",
@@ -64,8 +64,8 @@ SABOTAGES: dict[str, Sabotage] = {
             # Its lock alone would keep the second writer waiting until the first is done.
             (
                 "db/deltaone/series_heads.py",
-                "        .order_by(series.c.workspace)\n        .with_for_update()\n",
-                "        .order_by(series.c.workspace)\n",
+                "    .order_by(series.c.workspace)\n    .with_for_update()\n",
+                "    .order_by(series.c.workspace)\n",
             ),
         )
     ),
@@ -114,8 +114,8 @@ SABOTAGES |= {
         (
             (
                 "db/deltaone/series_heads.py",
-                "        .order_by(series.c.workspace)\n        .with_for_update()\n",
-                "        .order_by(series.c.workspace)\n",
+                "    .order_by(series.c.workspace)\n    .with_for_update()\n",
+                "    .order_by(series.c.workspace)\n",
             ),
         ),
         f"{_DELTAONE}/test_series_race.py::test_workspaces_race",

@@ -14,15 +14,22 @@ from sqlalchemy import ColumnElement, Connection, Insert, Table, and_, literal, 
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 
-def upsert(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
-    """Insert a row, or replace the other given columns of the row that has its primary key."""
-    statement = _upsert(table, connection.dialect.name, frozenset(row))
+def upsert(connection: Connection, table: Table, *rows: Mapping[str, Any]) -> None:
+    """Insert rows, or replace the other given columns of those that have their primary keys.
+
+    Args:
+        connection: A connection that may write.
+        table: The table.
+        rows: Rows with the same columns.
+    """
+    statement = _upsert(table, connection.dialect.name, frozenset(rows[0]))
     if statement is None:
         # SQL Server has no upsert. Nobody comes between the two statements: whoever writes a key
         # has locked its version or its model.
-        connection.execute(table.delete().where(_same_key(table, row)))
+        for row in rows:
+            connection.execute(table.delete().where(_same_key(table, row)))
         statement = table.insert()
-    connection.execute(statement, dict(row))
+    connection.execute(statement, [dict(row) for row in rows])
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecisions
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead, Surroundings
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites, joined_writes
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.domain.bindings import BOUND_TAG
@@ -89,6 +90,7 @@ def _was_tokenised(
 def write_version(connection: Connection, judge: Judge, version: Version, write: Write) -> None:
     """Take a version through the subjects; under the audit policy a refusal goes on record."""
     audited = judge.settings.policy is Policy.AUDIT
+    writes = JoinedWrites(connection)
     try:
         try:
             checked = _check(connection, judge, version, write)
@@ -96,7 +98,7 @@ def write_version(connection: Connection, judge: Judge, version: Version, write:
             if _restore(connection, judge, version, write, lock_refusal):
                 return
             raise
-        decision_id = _decide(connection, judge, version, write, checked)
+        decision_id = _decide(connection, writes, judge, version, write, checked)
     except (TagsRefused, TagsLocked) as refusal:
         if not audited:
             raise
@@ -109,9 +111,10 @@ def write_version(connection: Connection, judge: Judge, version: Version, write:
         written = {key: write.tags.get(key) for key in write.written}
         record_tags(connection, judge, version.id, write.tags, written)
     if checked.tags is not None:
-        index_rows.put(connection, version, checked.tags, decision_id)
+        index_rows.put(writes, version, checked.tags, decision_id)
     elif version.indexed is not None:
         index_rows.remove(connection, version.id)
+    writes.send()
     if audited:
         finding_rows.remove(connection, version.id)
 
@@ -135,7 +138,8 @@ def _restore(
     surroundings = _surroundings(connection, judge, version, write.tags)
     tags = token_tags(write.tags, Context(surroundings.model_token, catalogue))
     if tags is not None and held.is_whole:
-        index_rows.put(connection, version, tags, held.decision_id)
+        with joined_writes(connection) as writes:
+            index_rows.put(writes, version, tags, held.decision_id)
         finding_rows.remove(connection, version.id)
     else:
         index_rows.remove(connection, version.id)
@@ -210,7 +214,12 @@ def _surroundings(
 
 
 def _decide(
-    connection: Connection, judge: Judge, version: Version, write: Write, checked: _Checked
+    connection: Connection,
+    writes: JoinedWrites,
+    judge: Judge,
+    version: Version,
+    write: Write,
+    checked: _Checked,
 ) -> str | None:
     """The id of the decision in force after the write; a DeltaOne leaves its reward event."""
     # The index row does not hold the direction, so each write of it counts as a change.
@@ -221,11 +230,12 @@ def _decide(
     if indexed and not needs_decision(indexed, tags, catalogue, direction_written=written):
         return indexed.decision_id
     because = _unpaid(judge.settings, version, write, tags, checked.past)
-    decision = decide_version(connection, judge, version, tags, checked.head, because)
+    decision = decide_version(connection, writes, judge, version, tags, checked.head, because)
     if decision.earned_over is not None:
         review = _review(judge, checked.owner, decision.row["improvement_pp"])
         ledger.append(
             connection,
+            writes,
             version,
             tags,
             decision.row,

@@ -48,6 +48,7 @@ def cost(store, write):
     return len(sent)
 
 
+ADDRESS = "0x" + 40 * "a"
 BOUND = "bound"
 UNRULED = {
     "create unmeasured of a bound model": lambda store: create_version(store, BOUND, tags={}),
@@ -131,6 +132,22 @@ def test_tokenised_creation(store, stock_store, metric, model_tags):
         create = partial(create_version, tags=tags)
         extra.append(cost(store, create) - cost(stock_store, create))
     assert max(extra) <= TOKENISED_CREATE, extra
+    decided = extra[-1]  # neither the first of its series nor a DeltaOne
+    assert decided == (2 if store.engine.dialect.name == "postgresql" else 3), extra
+
+
+def test_a_deltaone(store, stock_store):
+    """A DeltaOne with its event: what is read and locked one by one, and what is written at once.
+
+    Surroundings, heads everywhere, the swap, the ledger, the totals; on PostgreSQL one statement
+    more, elsewhere one for each table.
+    """
+    create_model(store)
+    extra = []
+    for value in ("0.5", "0.6", "0.7", "0.8"):
+        create = partial(create_version, tags=token_tags(**{VALUE: value}, contributor=ADDRESS))
+        extra.append(cost(store, create) - cost(stock_store, create))
+    assert extra[-1] == (6 if store.engine.dialect.name == "postgresql" else 11), extra
 
 
 def test_creation_that_the_model_tokenises(database_uri, stock_store, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.key_ranges import newest_before
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series
@@ -172,9 +173,9 @@ def read_decision(
     return None if row is None else dict(row)
 
 
-def record_decision(connection: Connection, row: Mapping[str, Any]) -> None:
+def record_decision(writes: JoinedWrites, row: Mapping[str, Any]) -> None:
     """Write one decision; they are never changed, save for the name in a rename."""
-    connection.execute(decisions.insert(), as_recorded(row))
+    writes.insert(decisions, as_recorded(row))
 
 
 def as_recorded(row: Mapping[str, Any]) -> dict[str, Any]:

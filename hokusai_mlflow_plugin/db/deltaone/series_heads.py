@@ -125,15 +125,8 @@ def lock_series(connection: Connection, keys: Collection[SeriesId]) -> None:
 
 def lock_everywhere(connection: Connection, key: SeriesId) -> Sequence[HeadElsewhere]:
     """The heads of a token and metric in every workspace, locked until the transaction ends."""
-    query = (
-        select(
-            series.c.workspace, series.c.direction, series.c.head_value, series.c.head_decision_id
-        )
-        .where(series.c.token_id == key.token_id, series.c.benchmark_metric == key.benchmark_metric)
-        .order_by(series.c.workspace)
-        .with_for_update()
-    )
-    return [HeadElsewhere(*row) for row in connection.execute(query)]
+    given = {"token_id": key.token_id, "benchmark_metric": key.benchmark_metric}
+    return [HeadElsewhere(*row) for row in connection.execute(_HEADS_EVERYWHERE, given)]
 
 
 def begin_series(
@@ -169,25 +162,15 @@ def move_head(
     Where nothing is earned, and nothing was before, the series now begins with this value: what was
     paid stays the way from the baseline to the head.
     """
-    moved: dict[Any, Any] = {
-        series.c.head_value: value,
-        series.c.head_decision_id: decision_id,
+    given = {
+        "of_workspace": key.workspace,
+        "of_token": key.token_id,
+        "of_metric": key.benchmark_metric,
+        "old_decision": old_decision_id,
+        "new_value": value,
+        "new_decision": decision_id,
     }
-    if not earned:
-        nothing_yet = series.c.baseline_value == series.c.head_value
-        # In this order: MySQL compares with what the statement has set already.
-        moved = {
-            series.c.baseline_value: case((nothing_yet, value), else_=series.c.baseline_value),
-            **moved,
-        }
-    result = connection.execute(
-        series.update()
-        # The comparison of compare-and-swap. On the id, not on the value: an id is never used
-        # twice. Without it two improvements over one head would both be paid.
-        .where(*of_series(series, key), series.c.head_decision_id == old_decision_id)
-        # values() would set them in the order of the table's columns, whatever that is one day.
-        .ordered_values(*moved.items())
-    )
+    result = connection.execute(_MOVE_EARNED if earned else _MOVE_UNEARNED, given)
     return result.rowcount == 1
 
 
@@ -236,12 +219,45 @@ def _tag_of(models: Any, tags: Any, key: str) -> Any:
     )
 
 
+# Statements are built once: building one takes about as long as running it.
+_HEADS_EVERYWHERE = (
+    select(series.c.workspace, series.c.direction, series.c.head_value, series.c.head_decision_id)
+    .where(
+        series.c.token_id == bindparam("token_id"),
+        series.c.benchmark_metric == bindparam("benchmark_metric"),
+    )
+    # In one order, as every writer locks them.
+    .order_by(series.c.workspace)
+    .with_for_update()
+)
+_NEW_VALUE = bindparam("new_value", type_=series.c.head_value.type)
+_MOVED: tuple[tuple[Any, Any], ...] = (
+    (series.c.head_value, _NEW_VALUE),
+    (series.c.head_decision_id, bindparam("new_decision")),
+)
+_NOTHING_YET = series.c.baseline_value == series.c.head_value
+_ALSO_BASELINE = (
+    series.c.baseline_value,
+    case((_NOTHING_YET, _NEW_VALUE), else_=series.c.baseline_value),
+)
+_MOVE = series.update().where(
+    series.c.workspace == bindparam("of_workspace"),
+    series.c.token_id == bindparam("of_token"),
+    series.c.benchmark_metric == bindparam("of_metric"),
+    # The comparison of compare-and-swap. On the id, not on the value: an id is never used twice.
+    # Without it two improvements over one head would both be paid.
+    series.c.head_decision_id == bindparam("old_decision"),
+)
+# values() would set them in the order of the table's columns, whatever that is one day; and the
+# baseline first: MySQL compares with what the statement has set already.
+_MOVE_EARNED = _MOVE.ordered_values(*_MOVED)
+_MOVE_UNEARNED = _MOVE.ordered_values(_ALSO_BASELINE, *_MOVED)
+
 # As an expression of the model's row, because SQLAlchemy takes a join on a parameter alone for a
 # forgotten condition (on MySQL).
 _GIVEN_TOKEN = case(
     (registered_models.c.name.is_not(None), bindparam("token_id", type_=tokens.c.token_id.type))
 )
-# Built once, because building it takes longer than its answer.
 _token_tag, _prompt_tag = registered_model_tags.alias(), registered_model_tags.alias()
 _SURROUNDINGS = (
     select(

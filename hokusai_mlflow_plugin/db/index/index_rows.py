@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from hokusai_mlflow_plugin.db.index.live_versions import Version
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId, of_model, of_version
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
     model_versions,
 )
 from hokusai_mlflow_plugin.db.schema.tables import decisions, token_index
-from hokusai_mlflow_plugin.db.upserts import upsert
 from hokusai_mlflow_plugin.domain.tags import TokenTags
 
 
@@ -33,10 +33,10 @@ def index_row(
     }
 
 
-def put(connection: Connection, version: Version, tags: TokenTags, decision_id: str | None) -> None:
+def put(writes: JoinedWrites, version: Version, tags: TokenTags, decision_id: str | None) -> None:
     """Write the index row of a tokenised version."""
     row = index_row(version.id, version.creation_time_ms, tags, decision_id)
-    upsert(connection, token_index, row)
+    writes.upsert(token_index, row)
 
 
 def remove(connection: Connection, key: VersionId) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts
 from hokusai_mlflow_plugin.db.seals import is_sealed, sealed
-from hokusai_mlflow_plugin.db.upserts import insert_if_absent
 from hokusai_mlflow_plugin.domain.delivery import DeliveryStatus
 
 _PENDING, _SENDING = DeliveryStatus.PENDING.value, DeliveryStatus.SENDING.value
@@ -86,12 +86,12 @@ class Claim:
 
 
 def make_due(
-    connection: Connection, workspace: str, sequence: int, now_ms: int, attempts: int = 0
+    writes: JoinedWrites, workspace: str, sequence: int, now_ms: int, attempts: int = 0
 ) -> None:
     """Give an event its delivery, due at once; one that it has already stays as it is.
 
     Args:
-        connection: A connection that may write.
+        writes: Where it is written.
         workspace: That of the event.
         sequence: Its number.
         now_ms: When it is due.
@@ -105,7 +105,7 @@ def make_due(
         "next_attempt_time": now_ms,
         "replayed_after": attempts,
     }
-    insert_if_absent(connection, deliveries, sealed(deliveries, row))
+    writes.insert_if_absent(deliveries, sealed(deliveries, row))
 
 
 @dataclass(frozen=True)

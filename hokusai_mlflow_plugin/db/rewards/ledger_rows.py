@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, bindparam, func, select
 
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.rewards.event_states import STATE
 from hokusai_mlflow_plugin.db.schema.tables import (
     decisions,
@@ -37,6 +38,18 @@ _WITH_MODELS = reward_events.outerjoin(
         _against.c.decision_id == _own.c.baseline_decision_id,
     ),
 )
+
+
+# Built once: building it takes longer than its answer.
+_TAIL = select(
+    ledgers.c.ledger_id,
+    ledgers.c.last_sequence,
+    ledgers.c.last_hash,
+    func.coalesce(ledgers.c.totalled_sequence, 0),
+).where(ledgers.c.workspace == bindparam("workspace"))
+# The lock is what makes the numbers gapless: a sequence of the database's own would leave a gap at
+# each transaction that is rolled back.
+_LOCKED_TAIL = _TAIL.with_for_update()
 
 
 @dataclass(frozen=True)
@@ -80,30 +93,20 @@ def mark_ledger(connection: Connection, ledger_id: str) -> None:
 
 def read_tail(connection: Connection, workspace: str, *, lock: bool = False) -> LedgerTail | None:
     """The end of the chain as the ledger's own row has it, or None before the first event."""
-    query = select(
-        ledgers.c.ledger_id,
-        ledgers.c.last_sequence,
-        ledgers.c.last_hash,
-        func.coalesce(ledgers.c.totalled_sequence, 0),
-    ).where(ledgers.c.workspace == workspace)
-    # The lock is what makes the numbers gapless: a sequence of the database's own would leave a gap
-    # at each transaction that is rolled back.
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    query = _LOCKED_TAIL if lock else _TAIL
+    row = connection.execute(query, {"workspace": workspace}).one_or_none()
     return None if row is None else LedgerTail(*row)
 
 
-def insert_event(connection: Connection, row: Mapping[str, Any]) -> None:
+def insert_event(writes: JoinedWrites, row: Mapping[str, Any]) -> None:
     """Write an event."""
-    connection.execute(reward_events.insert().values(**row))
+    writes.insert(reward_events, row)
 
 
-def advance(connection: Connection, workspace: str, sequence: int, digest: str) -> None:
+def advance(writes: JoinedWrites, workspace: str, sequence: int, digest: str) -> None:
     """Move the end of the chain, and of the totals, to a new event."""
-    connection.execute(
-        ledgers.update()
-        .where(ledgers.c.workspace == workspace)
-        .values(last_sequence=sequence, last_hash=digest, totalled_sequence=sequence)
-    )
+    end = {"last_sequence": sequence, "last_hash": digest, "totalled_sequence": sequence}
+    writes.update(ledgers, {"workspace": workspace, **end})
 
 
 def behind(connection: Connection) -> Sequence[str]:

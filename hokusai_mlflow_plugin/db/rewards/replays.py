@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
+from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, review_rows
 from hokusai_mlflow_plugin.db.rewards.delivery_queue import of_event
 from hokusai_mlflow_plugin.db.schema.tables import deliveries, delivery_attempts, reward_events
@@ -66,4 +67,5 @@ def _make_due(connection: Connection, workspace: str, sequence: int, now_ms: int
             delivery_attempts.c.workspace == workspace, delivery_attempts.c.sequence == sequence
         )
     )
-    delivery_queue.make_due(connection, workspace, sequence, now_ms, logged or 0)
+    with joined_writes(connection) as writes:
+        delivery_queue.make_due(writes, workspace, sequence, now_ms, logged or 0)

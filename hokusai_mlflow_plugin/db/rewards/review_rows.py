@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, select
 
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.schema.tables import reviews
 from hokusai_mlflow_plugin.db.seals import sealed
 from hokusai_mlflow_plugin.db.upserts import insert_if_absent
@@ -48,7 +49,7 @@ def read(connection: Connection, workspace: str, event_id: str) -> Review:
 
 
 def ask(
-    connection: Connection, workspace: str, event_id: str, actor: str | None, now_ms: int
+    writes: JoinedWrites, workspace: str, event_id: str, actor: str | None, now_ms: int
 ) -> None:
     """Have an event wait for a review."""
     row = {
@@ -60,7 +61,7 @@ def ask(
         "actor": actor,
         "review_time": now_ms,
     }
-    connection.execute(reviews.insert(), sealed(reviews, row))
+    writes.insert(reviews, sealed(reviews, row))
 
 
 def decide(

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.deltaone import decision_log, paid_runs, series_heads
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import IndexedAs, Version
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
 from hokusai_mlflow_plugin.domain.delta import (
     Candidate,
@@ -69,6 +70,7 @@ class Decision:
 
 def decide_version(
     connection: Connection,
+    writes: JoinedWrites,
     judge: Judge,
     version: Version,
     tags: TokenTags,
@@ -79,6 +81,7 @@ def decide_version(
 
     Args:
         connection: The connection of the write's transaction.
+        writes: What is sent with the rest of the write: the decision.
         judge: Settings and evidence.
         version: The version; its index row, if any, is the one from before this write.
         tags: Its valid token tags.
@@ -112,7 +115,7 @@ def decide_version(
         )
     row = _row(version, tags, candidate, moved, decision_id)
     row["actor"] = judge.actor()
-    decision_log.record_decision(connection, row)
+    decision_log.record_decision(writes, row)
     judge.heard(row)
     return Decision(row, moved.head)
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from hokusai_mlflow_plugin.db.deltaone import decision_log, joined_series, past_values, series_heads
 from hokusai_mlflow_plugin.db.index import registry_scan
+from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.keys import SeriesId
 from hokusai_mlflow_plugin.domain.delta import Outcome, improvement, percentage_points
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Metric
@@ -54,7 +55,7 @@ def _join(connection: Connection, key: SeriesId, metric: Metric) -> None:
             connection, into, decision["direction"], decision["value"], decision["decision_id"]
         )
         if began:
-            decision_log.record_decision(connection, decision)
+            _record(connection, decision)
         return
     better_by = improvement(
         stored_value(found.value), stored_value(head.head_value), metric.direction
@@ -75,7 +76,12 @@ def _join(connection: Connection, key: SeriesId, metric: Metric) -> None:
         decision["decision_id"],
         earned=False,
     )
-    decision_log.record_decision(connection, decision)
+    _record(connection, decision)
+
+
+def _record(connection: Connection, decision: dict[str, Any]) -> None:
+    with joined_writes(connection) as writes:
+        decision_log.record_decision(writes, decision)
 
 
 def _carried(found: Row[Any], metric: Metric) -> dict[str, Any]:

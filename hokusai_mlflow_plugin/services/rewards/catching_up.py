@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine
 
 from hokusai_mlflow_plugin.db.deltaone import paid_runs
+from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import LedgerTail
 from hokusai_mlflow_plugin.domain.errors import ConcurrentWrite
@@ -23,7 +24,8 @@ def catch_up(engine: Engine) -> None:
             tail = ledger_rows.read_tail(connection, workspace, lock=True)
             if tail is not None:
                 note_runs(connection, workspace, tail)
-                payee_totals.note(connection, workspace, tail)
+                with joined_writes(connection) as writes:
+                    payee_totals.note(connection, writes, workspace, tail)
                 ledger_rows.note_totalled(connection, workspace)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, RowMapping
 
 from hokusai_mlflow_plugin.db.deltaone import decision_log, past_values
+from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.keys import SeriesId
 from hokusai_mlflow_plugin.db.rewards import correction_rows
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
@@ -139,7 +140,8 @@ def write(
     entry = ledger.Entry(
         event_id, TYPE_OF[kind], written_ms, key.token_id, decision["decision_id"], data
     )
-    ledger.write(connection, workspace, tail, entry)
+    with joined_writes(connection) as writes:
+        ledger.write(connection, writes, workspace, tail, entry)
     correction_rows.record(
         connection,
         {

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows, review_rows
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import LedgerTail
 from hokusai_mlflow_plugin.domain.addresses import address_note
@@ -75,6 +76,7 @@ class Entry:
 
 def append(
     connection: Connection,
+    writes: JoinedWrites,
     version: Version,
     tags: TokenTags,
     decision: Mapping[str, Any],
@@ -104,7 +106,7 @@ def append(
         _data(version, tags, decision, head)
         | ({ACTOR_KEY: decision["actor"]} if names_actor else {}),
     )
-    write(connection, workspace, tail, entry, review)
+    write(connection, writes, workspace, tail, entry, review)
 
 
 def lock(connection: Connection, workspace: str) -> LedgerTail:
@@ -118,6 +120,7 @@ def lock(connection: Connection, workspace: str) -> LedgerTail:
 
 def write(
     connection: Connection,
+    writes: JoinedWrites,
     workspace: str,
     tail: LedgerTail,
     entry: Entry,
@@ -135,9 +138,9 @@ def write(
     }
     digest = event_hash(event)
     catching_up.note_runs(connection, workspace, tail, entry.decision_id)
-    payee_totals.note(connection, workspace, tail, event)
+    payee_totals.note(connection, writes, workspace, tail, event)
     ledger_rows.insert_event(
-        connection,
+        writes,
         {
             "workspace": workspace,
             "sequence": event["sequence"],
@@ -155,10 +158,10 @@ def write(
     )
     sequence = tail.last_sequence + 1
     if review is None:
-        delivery_queue.make_due(connection, workspace, sequence, entry.time_ms)
+        delivery_queue.make_due(writes, workspace, sequence, entry.time_ms)
     else:
-        review_rows.ask(connection, workspace, entry.id, review.actor, entry.time_ms)
-    ledger_rows.advance(connection, workspace, sequence, digest)
+        review_rows.ask(writes, workspace, entry.id, review.actor, entry.time_ms)
+    ledger_rows.advance(writes, workspace, sequence, digest)
     return sequence
 
 

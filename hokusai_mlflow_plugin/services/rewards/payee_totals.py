@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.rewards import ledger_rows, payee_totals
 from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT
 from hokusai_mlflow_plugin.domain.reward_events import EventType
@@ -43,6 +44,7 @@ def add(sums: dict[Key, Total], rows: Iterable[RowMapping]) -> None:
 
 def note(
     connection: Connection,
+    writes: JoinedWrites,
     workspace: str,
     tail: ledger_rows.LedgerTail,
     event: Mapping[str, Any] | None = None,
@@ -69,7 +71,7 @@ def note(
         # Tokens and addresses were asked for apart: among them are pairs that earn nothing here.
         if (key := _key(row)) in sums:
             sums[key] = _plus(sums[key], of_row(row))
-    payee_totals.put(connection, (_row(workspace, key, sums[key]) for key in sorted(sums)))
+    payee_totals.put(writes, (_row(workspace, key, sums[key]) for key in sorted(sums)))
 
 
 def of_token(connection: Connection, workspace: str, token_id: str) -> dict[Key, Total]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from hokusai_mlflow_plugin.db.index import live_versions
+from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.rewards import correction_rows, delivery_queue, review_rows
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.review_rows import Review
@@ -61,7 +62,8 @@ def approve(connection: Connection, workspace: str, event_id: str, actor: str | 
         connection, workspace, event_id, Verdict.APPROVED, None, actor, now_ms
     ):
         _require_pending(review_rows.read(connection, workspace, event_id))
-    delivery_queue.make_due(connection, workspace, row["sequence"], now_ms)
+    with joined_writes(connection) as writes:
+        delivery_queue.make_due(writes, workspace, row["sequence"], now_ms)
     put_on_record(connection, Action.APPROVED, row, decision, actor, now_ms, event_id=event_id)
     return event_of(row)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.deltaone import decision_log, paid_runs, series_heads
 from hokusai_mlflow_plugin.db.deltaone.standing import latest_standing
 from hokusai_mlflow_plugin.db.index import live_versions
+from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.keys import ModelId, VersionId
 from hokusai_mlflow_plugin.db.rewards import correction_rows, review_rows
 from hokusai_mlflow_plugin.domain.delta import Outcome
@@ -101,7 +102,8 @@ def _revoke(connection: Connection, earned: Earned, beaten: Json, because: Becau
     }
     revoked = _as_revoked(decision, because)
     event = write(connection, earned.series, revoked, data, because, Correction.REVOKED, earned)
-    decision_log.record_decision(connection, revoked)
+    with joined_writes(connection) as writes:
+        decision_log.record_decision(writes, revoked)
     version = VersionId(workspace, decision["name"], decision["version"])
     correction_rows.put_in_force(
         connection, version, decision["decision_id"], revoked["decision_id"]
