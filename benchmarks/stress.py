@@ -33,10 +33,11 @@ from typing import Any
 
 from sqlalchemy import create_engine
 from stress_api import SOURCE, Api, tag_list
-from stress_client import LASTING, SHARED_VERSIONS, STRIKE_EVERY_S, SWAPPED
+from stress_client import STRIKE_EVERY_S
 from stress_proofs import faults
 from stress_server import Killer, Server, serving
 from stress_strikes import prepare
+from stress_values import LASTING, SHARED_VERSIONS, SWAPPED
 
 WRITERS = 32
 EACH = 20

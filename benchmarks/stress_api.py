@@ -65,6 +65,12 @@ class Api:
         self.writes[reply.outcome.value] += 1
         return reply
 
+    def write_version(self, method: str, what: str, **body: Any) -> Reply:
+        return self.write(method, f"model-versions/{what}", **body)
+
+    def write_model(self, method: str, what: str, **body: Any) -> Reply:
+        return self.write(method, f"registered-models/{what}", **body)
+
     def must(self, expected: Outcome, reply: Reply, what: str) -> Reply:
         """Note a fault where a reply is known, and is not the one that the rules demand."""
         if reply.outcome not in (expected, Outcome.UNKNOWN):
