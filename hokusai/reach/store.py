@@ -153,7 +153,8 @@ class ReachingStore(RestStore):
     def get_model_version_download_uri(self, name: str, version: str) -> str:
         """As the server says it; what that serves itself is found from any tracking server.
 
-        MLflow looks for ``mlflow-artifacts:`` on the tracking server of who loads.
+        MLflow looks for ``mlflow-artifacts:`` on the tracking server of who loads
+        (``MlflowArtifactsRepository.resolve_uri``, MLflow 3.17.2).
         """
         uri = str(super().get_model_version_download_uri(name, version))
         if not uri.startswith(_PROXIED) or is_same_server(self._tracking_uri, self._server_uri):

@@ -1,7 +1,8 @@
 """The entry points of the ``hokusai+…`` database URIs.
 
-MLflow loads every entry point before it opens any registry, on clients too. So this module imports
-nothing: a client without a database's libraries loads it, and is not told that it could not.
+MLflow loads every entry point before it opens any registry, on clients too
+(``ModelRegistryStoreRegistry``, MLflow 3.17.2). So this module imports nothing: a client without a
+database's libraries loads it, and is not told that it could not.
 """
 
 from __future__ import annotations

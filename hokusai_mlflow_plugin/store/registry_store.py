@@ -97,7 +97,8 @@ class TokenAwareRegistry:
     def create_model_version(self, *args: Any, **kwargs: Any) -> Any:
         """As MLflow does it; but a source that names no model is a wrong request.
 
-        MLflow 3.17 answers 500 then, for which its clients wait and ask again for minutes.
+        The store of MLflow 3.17.2 raises an internal error then. Its server finds most of them
+        before it asks the store; elsewhere clients would get a 500, and ask again for minutes.
         """
         store: Any = super()
         try:

@@ -1,7 +1,8 @@
 """The names that models gave up, and so which model a name of some time means today.
 
-Source: R12. MLflow writes into the source of a copy the name that the original had at the time. A
-rename changes the original's name alone, and another model can take it.
+Source: R12. MLflow writes into the source of a copy the name that the original had at the time
+(``copy_model_version``, MLflow 3.17.2). A rename changes the original's name alone, and another
+model can take it.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def translate(error: HokusaiError) -> MlflowException:
 def without_wrong_source(error: MlflowException) -> MlflowException:
     """The error of ``create_model_version``, where its source is at fault with that fault's code.
 
-    MLflow wraps whatever it finds wrong with a ``models:/`` source into an internal error.
+    MLflow wraps whatever it finds wrong with a ``models:/`` source into an internal error
+    (``sqlalchemy_store.create_model_version``, MLflow 3.17.2).
     """
     cause = error.__cause__
     if error.error_code != ErrorCode.Name(INTERNAL_ERROR):
