@@ -64,7 +64,7 @@ ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "tokens/list": ({}, {"prefix": "TOK-17"}),
     "tokens/get": ({"token_id": COMPLETE_TOKEN},),
     "tags/validate": (
-        {"tags": [{"key": "hokusai_token_id", "value": "IMG-001"}], **ASKED},
+        {"tags": [{"key": "hokusai_token_id", "value": COMPLETE_TOKEN}], **ASKED},
         {"tags": [], "name": COMPLETE, **ASKED},
     ),
     "deltaone/detect": ({"name": COMPLETE}, {"name": COMPLETE, "version": 2}),
@@ -136,6 +136,8 @@ WRITES: Mapping[str, Call] = {
     "moving a head": lambda c: series_heads.move_head(
         c, SERIES, FIRST_DECISION, "1", "d", earned=False
     ),
+    "who decided on a version": lambda c: decision_log.actors_of(c, VERSION, CREATED),
+    "who wrote its tags": lambda c: history_rows.actors_of(c, VERSION, "tags_written"),
     "locking tags": lambda c: past_decisions.past_decisions(c, AS_FOUND),
     "beginning a series": lambda c: past_values.read_live(c, SERIES),
     "claiming a delivery": lambda c: delivery_queue.claim_next(
