@@ -148,6 +148,14 @@ def test_role_gets_what_the_matrix_says(guarded: Server, address: str, role: str
     assert _cell(answer) == _matrix()[address][role]
 
 
+@pytest.mark.parametrize("role", ["administrator", "reader"])
+def test_a_decision_names_its_user(guarded: Server, role: str) -> None:
+    """Who may read a version is told on whose request it was decided on."""
+    address = f"{guarded.url}{ROOT}version?name=second&version=2"
+    answer = requests.get(address, auth=ROLES[role], timeout=60)
+    assert (answer.status_code, "by admin</span>" in answer.text) == (200, True)
+
+
 @pytest.mark.parametrize(
     "path", ["", "assets/x", "token?token_id=IMG-001", "nothing", "?workspace=x"]
 )

@@ -67,9 +67,11 @@ def test_declared_granted_revoked_closed(server: Server, as_user) -> None:
         registry.grant_token("IMG-001", ["mallory"])
     with pytest.raises(ValueError, match="may not put") as refused:
         registry.register_tokenized_model(
-            SOURCE, "model", "IMG-001", "accuracy", "0.99", tags={"contributor": "mallory"}
+            SOURCE, "own", "IMG-001", "accuracy", "0.99", tags={"contributor": "mallory"}
         )
     assert refused.value.error_code == "PERMISSION_DENIED"
+    assert [each.name for each in client.search_registered_models()] == ["model"]  # nothing left
+    assert not registry.validate_hokusai_tags(token_tags())
     assert client.get_model_version("model", "1").tags[VALUE] == "0.85"
 
     _client, registry = as_user(ADMIN)
