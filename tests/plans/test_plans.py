@@ -50,7 +50,7 @@ FIRST_DECISION = f"d-{COMPLETE}-1"
 CREATED = 1_700_000_000_000
 AS_FOUND = Version(VERSION, CREATED, None, None)
 
-ASKED = {"settings": Settings(), "user": None, "claims_tokens": True}
+ASKED = {"settings": Settings(), "user": "alice", "claims_tokens": True}
 ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "model-versions/list-by-token": (
         {"token_id": COMPLETE_TOKEN},
