@@ -41,7 +41,7 @@ async def _serve(host: str, port: int, round_trip_s: float) -> None:
         for each in (writer, to_server):
             each.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.gather(
-            # All of it on the way there: a client waits for each answer before it asks again.
+            # All of it on the way there: who asks waits for the answer before he asks again.
             _pump(reader, to_server, round_trip_s),
             _pump(from_server, writer, 0),
         )
@@ -52,12 +52,25 @@ async def _serve(host: str, port: int, round_trip_s: float) -> None:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_s: float) -> None:
-    while data := await reader.read(_CHUNK):
-        if delay_s:
-            await asyncio.sleep(delay_s)
-        writer.write(data)
-        await writer.drain()
-    writer.close()
+    clock = asyncio.get_running_loop().time
+    on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+    async def arrive() -> None:
+        while True:
+            due, data = await on_the_way.get()
+            await asyncio.sleep(max(due - clock(), 0))
+            if not data:
+                writer.close()
+                return
+            writer.write(data)
+
+    arriving = asyncio.create_task(arrive())
+    data = b"begin"
+    while data:
+        data = await reader.read(_CHUNK)
+        # Each takes as long, and none waits for the one before: a driver may send several at once.
+        on_the_way.put_nowait((clock() + delay_s, data))
+    await arriving
 
 
 if __name__ == "__main__":
