@@ -1,4 +1,4 @@
-"""Moving a model's files from one artifact store to another, several at once, and checked.
+"""Moving a model's files from one artifact store to another, several at once, and checked (R16).
 
 A file of this machine is sent as it is; any other one is on this machine's disk only while it is
 sent. With the files goes a manifest of the SHA-256 of each, in the form of ``sha256sum``, by which

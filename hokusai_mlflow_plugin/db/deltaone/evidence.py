@@ -1,4 +1,4 @@
-"""What the tracking server's tables say of a run or a logged model."""
+"""What the tracking server's tables say of a run or a logged model (R14)."""
 
 from __future__ import annotations
 
