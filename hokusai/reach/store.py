@@ -83,7 +83,8 @@ class ReachingStore(RestStore):
         try:
             self.get_registered_model(name)
         except MlflowException as error:
-            if error.error_code != _MISSING:
+            # Basic-auth says of a model that is not there what it says of one that is hidden.
+            if error.error_code not in _NOT_FOUND:
                 return super().create_registered_model(name, *args, **kwargs)
             self._thread.awaited = name
             return RegisteredModel(name)
