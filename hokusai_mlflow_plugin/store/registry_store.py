@@ -45,6 +45,7 @@ from hokusai_mlflow_plugin.store.mlflow_compat.errors import (
     of_another_server,
     translate,
     without_wrong_source,
+    without_wrong_stage,
 )
 from hokusai_mlflow_plugin.store.retries import begin_again, retry_lost_races
 from hokusai_mlflow_plugin.store.session import session_maker
@@ -112,6 +113,21 @@ class TokenAwareRegistry:
                 told = of_another_server(told, model_id, request.host_url.rstrip("/"))
             # With its cause, by which retries tell a lost race.
             raise told from error.__cause__
+
+    def transition_model_version_stage(
+        self, name: str, version: Any, stage: str, archive_existing_versions: bool
+    ) -> Any:
+        """As MLflow does it; but to archive others for a stage that none is in is a wrong request.
+
+        MLflow 3.17 answers 500 then, as to a wrong source.
+        """
+        store: Any = super()
+        try:
+            return store.transition_model_version_stage(
+                name, version, stage, archive_existing_versions
+            )
+        except MlflowException as error:
+            raise without_wrong_stage(error) from error.__cause__
 
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
         """As MLflow does it; the listener hears whether the version is tokenised."""

@@ -7,6 +7,7 @@ import inspect
 import pytest
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.exceptions import MlflowException
+from support.refusals import refused
 from support.registry import create_version
 
 from hokusai_mlflow_plugin.services.queries import deltaone
@@ -79,3 +80,11 @@ def test_detect_takes_no_such_version(store, version):
     create_version(store)
     with pytest.raises(MlflowException, match="Parameter version"):
         store.ask(deltaone.detect, "model", version=version)
+
+
+def test_archiving_others_for_a_stage_that_is_none(store):
+    """A wrong request, too, where MLflow would answer 500: such versions archive no others."""
+    create_version(store)
+    for stage in ("Archived", "None"):
+        with refused(store, "cannot archive existing model versions"):
+            store.transition_model_version_stage("model", "1", stage, True)

@@ -102,6 +102,16 @@ def without_wrong_source(error: MlflowException) -> MlflowException:
     return error
 
 
+def without_wrong_stage(error: MlflowException) -> MlflowException:
+    """The error of ``transition_model_version_stage``, where its parameters are at fault.
+
+    MLflow 3.17 gives it no code, so it counts as an internal one.
+    """
+    if "cannot archive existing model versions" not in error.message:
+        return error
+    return MlflowException(error.message, error_code=INVALID_PARAMETER_VALUE)
+
+
 def of_another_server(error: MlflowException, model_id: str, address: str) -> MlflowException:
     """The error of ``create_model_version``, where it is that no logged model has this id here.
 
