@@ -25,7 +25,7 @@ LEDGER_MARK = "ledger"
 """What ``hokusai_state`` says under the id of each ledger that was ever begun."""
 
 _own, _against = decisions.alias("decided"), decisions.alias("baseline")
-_WITH_MODELS = reward_events.outerjoin(
+WITH_MODELS = reward_events.outerjoin(
     _own,
     and_(
         _own.c.workspace == reward_events.c.workspace,
@@ -38,6 +38,8 @@ _WITH_MODELS = reward_events.outerjoin(
         _against.c.decision_id == _own.c.baseline_decision_id,
     ),
 )
+MODELS_OF_EVENT = (_own.c.name.label("name"), _against.c.name.label("baseline_name"))
+"""The names that the model of an event, and that which it was measured against, have now."""
 
 
 # Built once: building it takes longer than its answer.
@@ -175,9 +177,8 @@ def read_models_of_events(
     """
     query = select(
         reward_events.c.sequence,
-        _own.c.name.label("name"),
-        _against.c.name.label("baseline_name"),
-    ).select_from(_WITH_MODELS)
+        *MODELS_OF_EVENT,
+    ).select_from(WITH_MODELS)
     if conditions:
         # The limit first: an answer costs no more where few events fulfil them.
         looked_at = _ordered(
@@ -221,51 +222,6 @@ def _ordered(
     return query if token_id is None else query.where(reward_events.c.token_id == token_id)
 
 
-def read_newest_events(
-    connection: Connection,
-    workspace: str,
-    before: int | None,
-    limit: int,
-    token_id: str | None = None,
-) -> Sequence[RowMapping]:
-    """What the newest events below a sequence number are about, newest first.
-
-    Shape: as :func:`read_models_of_events`.
-    """
-    query = (
-        select(
-            reward_events.c.sequence,
-            _own.c.name.label("name"),
-            _against.c.name.label("baseline_name"),
-        )
-        .select_from(_WITH_MODELS)
-        .where(reward_events.c.workspace == workspace)
-        .order_by(reward_events.c.sequence.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(reward_events.c.sequence < before)
-    if token_id is not None:
-        query = query.where(reward_events.c.token_id == token_id)
-    return connection.execute(query).mappings().all()
-
-
-def read_event_with_models(
-    connection: Connection, workspace: str, event_id: str
-) -> RowMapping | None:
-    """An event by its id, with ``name`` and ``baseline_name`` as above; None where none has it."""
-    query = (
-        select(
-            reward_events,
-            _own.c.name.label("name"),
-            _against.c.name.label("baseline_name"),
-        )
-        .select_from(_WITH_MODELS)
-        .where(reward_events.c.workspace == workspace, reward_events.c.event_id == event_id)
-    )
-    return connection.execute(query).mappings().one_or_none()
-
-
 def read_models_of_token(
     connection: Connection, workspace: str, token_id: str
 ) -> Sequence[RowMapping]:
@@ -274,9 +230,9 @@ def read_models_of_token(
     Shape: as :func:`read_models_of_events`, without ``sequence``.
     """
     query = (
-        select(_own.c.name.label("name"), _against.c.name.label("baseline_name"))
+        select(*MODELS_OF_EVENT)
         .distinct()
-        .select_from(_WITH_MODELS)
+        .select_from(WITH_MODELS)
         .where(reward_events.c.workspace == workspace, reward_events.c.token_id == token_id)
     )
     return connection.execute(query).mappings().all()

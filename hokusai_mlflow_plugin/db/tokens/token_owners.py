@@ -100,6 +100,19 @@ def read_publishers(connection: Connection, token_id: str) -> Sequence[str]:
     return connection.scalars(query).all()
 
 
+def read_with_publishers(connection: Connection, token_id: str) -> Sequence[RowMapping]:
+    """The row of a token for each ``publisher``, in order; one with null where it has none."""
+    query = (
+        select(tokens, token_publishers.c.publisher)
+        .select_from(
+            tokens.outerjoin(token_publishers, token_publishers.c.token_id == tokens.c.token_id)
+        )
+        .where(tokens.c.token_id == token_id)
+        .order_by(token_publishers.c.publisher)
+    )
+    return connection.execute(query).mappings().all()
+
+
 def add_publishers(
     connection: Connection, token_id: str, publishers: Collection[str], now_ms: int
 ) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.rewards import delivery_state, ledger_rows, verifications
+from hokusai_mlflow_plugin.db.rewards import (
+    delivery_state,
+    event_standing,
+    ledger_page_rows,
+    ledger_rows,
+    verifications,
+)
 from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
 from hokusai_mlflow_plugin.domain.errors import EventNotFound
 from hokusai_mlflow_plugin.domain.tokens import require_token_id, shown
@@ -28,12 +34,14 @@ def newest_events(
     workspace: str,
     token_id: str | None = None,
     before: int | None = None,
+    state: str | None = None,
     visible: Visible = EVERYTHING,
 ) -> Json:
     """A page of the ledger, newest first.
 
-    Shape: ``reward_events`` as ``reward-events/list`` has them, each with its ``state`` and
-    ``delivery``; ``next_before`` where there are more; ``verification``: what the last one found,
+    Shape: ``reward_events`` as ``reward-events/list`` has them, each with what
+    :func:`standing_json` tells; ``next_before`` where there are more; ``scanned``: how many
+    were looked at, where the page ends early for that; ``verification``: what the last one found,
     or None, for who may see all of it.
 
     Args:
@@ -41,6 +49,7 @@ def newest_events(
         workspace: The asker's workspace.
         token_id: Only events of this token.
         before: Only events below this sequence number.
+        state: Only events that stand so now, one of ``EventState``.
         visible: The models that the asker may read.
 
     Raises:
@@ -50,74 +59,113 @@ def newest_events(
         require_token_id(token_id)
     if before is not None:
         require_in(SEQUENCE, "before", before)
-    limit = EVENTS_PER_PAGE + 1 if visible.all else MAX_SCANNED
-    scanned = ledger_rows.read_newest_events(connection, workspace, before, limit, token_id)
+    is_whole = visible.all and state is None
+    limit = EVENTS_PER_PAGE + 1 if is_whole else MAX_SCANNED
+    asked = (connection, workspace, before, limit, token_id)
+    scanned = ledger_page_rows.read_newest_events(*asked, state)
     found = [row["sequence"] for row in scanned if visible.all or is_visible(row, visible)]
     page = found[:EVENTS_PER_PAGE]
     rows = ledger_rows.read_events_at(connection, workspace, page)
-    deliveries = delivery_state.read_deliveries(connection, workspace, page) if page else {}
-    states = dict(ledger_rows.read_states(connection, workspace, page))
+    standing = event_standing.read_standing(connection, workspace, page)
     answer: Json = {
         "reward_events": [
-            {
-                **event_of(row),
-                "delivery": _delivery(deliveries.get(row["sequence"])),
-                "state": states[row["event_id"]],
-            }
+            {**event_of(row), **standing_json(standing[row["sequence"]], visible)}
             for row in reversed(rows)
         ],
         "verification": verifications.read(connection, workspace) if visible.all else None,
     }
     if len(found) > len(page):
         answer["next_before"] = page[-1]
-    elif len(scanned) == MAX_SCANNED:
-        answer["next_before"] = scanned[-1]["sequence"]
+    elif not is_whole and (last := ledger_page_rows.last_looked_at(*asked)) is not None:
+        answer |= {"next_before": last, "scanned": limit}
     return answer
 
 
 def one_event(
     connection: Connection, workspace: str, id: str, visible: Visible = EVERYTHING
 ) -> Json:
-    """A reward event with its neighbours and its deliveries.
+    """A reward event with its neighbours, how it stands, and what corrects it.
 
     Shape: ``event``, ``previous`` and ``next`` as ``reward-events/list`` has them, the latter two
-    None at an end of the ledger and where the asker may not read them; ``delivery``; ``attempts``,
-    the last ones first.
+    None at an end of the ledger and where the asker may not read them; :func:`standing_json`;
+    ``attempts`` at its delivery, the last ones first, for administrators; ``corrections``: ``id``,
+    ``sequence``, ``type``, ``timestamp``, oldest first.
 
     Raises:
         EventNotFound: None has this id, or none that the asker may read.
     """
-    row = ledger_rows.read_event_with_models(connection, workspace, id)
+    row = ledger_page_rows.read_event_with_models(connection, workspace, id)
     if row is None or not (visible.all or is_visible(row, visible)):
         raise EventNotFound(shown(id))
     sequence = row["sequence"]
-    beside = ledger_rows.read_models_of_events(connection, workspace, sequence - 2, 3)
-    wanted = [
-        each["sequence"]
-        for each in beside
-        if abs(each["sequence"] - sequence) == 1 and (visible.all or is_visible(each, visible))
-    ]
-    by_sequence = {
-        each["sequence"]: event_of(each)
-        for each in ledger_rows.read_events_at(connection, workspace, wanted)
+    beside = {
+        number: event_of(each)
+        for number, each in ledger_page_rows.read_neighbours(
+            connection, workspace, sequence
+        ).items()
+        if visible.all or is_visible(each, visible)
     }
-    deliveries = delivery_state.read_deliveries(connection, workspace, [sequence])
-    states = dict(ledger_rows.read_states(connection, workspace, [sequence]))
-    attempts = delivery_state.read_attempts(connection, workspace, sequence, ATTEMPTS)
+    standing = event_standing.read_standing(connection, workspace, [sequence])[sequence]
+    attempts: Sequence[RowMapping] = ()
+    if visible.all:  # they tell how the receiver answers, which is its operator's business
+        attempts = delivery_state.read_attempts(connection, workspace, sequence, ATTEMPTS)
+    corrections = event_standing.read_corrections(connection, workspace, id)
     return {
         "event": event_of(row),
-        "previous": by_sequence.get(sequence - 1),
-        "next": by_sequence.get(sequence + 1),
-        "state": states[row["event_id"]],
-        "delivery": _delivery(deliveries.get(sequence)),
+        "previous": beside.get(sequence - 1),
+        "next": beside.get(sequence + 1),
+        **standing_json(standing, visible),
         "attempts": [
             {key: each[key] for key in ("attempt", "attempt_time", "http_status", "error")}
             for each in attempts
         ],
+        "corrections": [
+            {
+                "id": each["event_id"],
+                "sequence": each["sequence"],
+                "type": each["type"],
+                "timestamp": each["event_time"],
+            }
+            for each in corrections
+            if visible.all or is_visible(each, visible)
+        ],
     }
 
 
-def _delivery(row: RowMapping | Mapping[str, Any] | None) -> Json | None:
-    if row is None:
-        return None
-    return {key: row[key] for key in ("status", "attempts", "next_attempt_time")}
+def standing_json(row: RowMapping, visible: Visible) -> Json:
+    """How an event stands.
+
+    Users' names, and the reference by which the reward service knows a payment, are for
+    administrators, as the routes are that review and settle.
+
+    Shape: ``state``; ``delivery``: ``status``, ``attempts``, ``next_attempt_time``; ``settlement``:
+    ``status``, ``timestamp``, and for administrators ``reference``, ``actor``; ``review``, for
+    administrators: ``asked_timestamp``, ``registrant``, ``verdict``, ``actor``, ``timestamp``; each
+    of these None where there is none; ``corrected_by``.
+    """
+    delivery = settlement = review = None
+    if row["delivery_status"] is not None:
+        delivery = {
+            "status": row["delivery_status"],
+            "attempts": row["attempts"],
+            "next_attempt_time": row["next_attempt_time"],
+        }
+    if row["settlement_status"] is not None:
+        settlement = {"status": row["settlement_status"], "timestamp": row["settled_time"]}
+        if visible.all:
+            settlement |= {"reference": row["reference"], "actor": row["settled_by"]}
+    if row["asked_time"] is not None and visible.all:
+        review = {
+            "asked_timestamp": row["asked_time"],
+            "registrant": row["asked_by"],
+            "verdict": row["verdict"],
+            "actor": row["reviewed_by"],
+            "timestamp": row["reviewed_time"],
+        }
+    return {
+        "state": row["state"],
+        "delivery": delivery,
+        "settlement": settlement,
+        "review": review,
+        "corrected_by": row["corrected_by"] if visible.all else None,
+    }

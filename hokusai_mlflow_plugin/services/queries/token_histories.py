@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.index import token_pages
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
 from hokusai_mlflow_plugin.services.queries.versions_of_token import decided_by_token
+from hokusai_mlflow_plugin.services.tokens.declarations import owner_json
 from hokusai_mlflow_plugin.services.visibility import EVERYTHING, Visible
+from hokusai_mlflow_plugin.settings import Settings
 
 Json = dict[str, Any]
 
@@ -51,10 +53,14 @@ def token_with_history(
     connection: Connection,
     workspace: str,
     token_id: str,
+    settings: Settings,
     page_token: str | None = None,
     visible: Visible = EVERYTHING,
 ) -> Json:
     """The answer of ``tokens/get``, and a page of its versions with their decisions, newest first.
+
+    Shape: those of both; ``owner``: what :func:`owner_json` tells, None for who is no
+    administrator: so has it the route ``tokens/publishers``.
 
     Raises:
         InvalidRequest: A parameter cannot be used.
@@ -64,7 +70,8 @@ def token_with_history(
     versions = decided_by_token(
         connection, workspace, token_id, VERSIONS_PER_PAGE, page_token, visible
     )
-    return {**answer, **versions}
+    owner = owner_json(connection, workspace, token_id, settings) if visible.all else None
+    return {**answer, **versions, "owner": owner}
 
 
 def _age(point: Json) -> tuple[int, str, int]:

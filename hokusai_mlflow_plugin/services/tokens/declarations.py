@@ -6,9 +6,10 @@ Source: R18.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.tokens import token_owners
 from hokusai_mlflow_plugin.domain.errors import TokenNotDeclared
@@ -32,14 +33,38 @@ def declaration_json(
     row = token_owners.read_token(connection, token_id)
     if row is None or row["workspace"] != workspace or row["metrics"] is None:
         raise TokenNotDeclared(token_id)
+    publishers = token_owners.read_publishers(connection, token_id)
+    return {"declaration": _declaration(row, publishers, settings)}
+
+
+def owner_json(connection: Connection, workspace: str, token_id: str, settings: Settings) -> Json:
+    """To whom a token belongs, by one statement.
+
+    Shape: ``workspace`` (null where no use of it was claimed yet); ``is_elsewhere``: whether that
+    is another than the asker's; ``is_enforced``; ``declaration`` as :func:`declaration_json` has
+    it, null where the asker's workspace has none.
+    """
+    rows = token_owners.read_with_publishers(connection, token_id)
+    owner = rows[0]["workspace"] if rows else None
+    declaration = None
+    if rows and owner == workspace and rows[0]["metrics"] is not None:
+        publishers = [row["publisher"] for row in rows if row["publisher"] is not None]
+        declaration = _declaration(rows[0], publishers, settings)
     return {
-        "declaration": {
-            "token_id": token_id,
-            "metrics": json.loads(row["metrics"]),
-            "publishers": list(token_owners.read_publishers(connection, token_id)),
-            "ceiling_pp": row["ceiling_pp"],
-            "declared_timestamp": row["declared_time"],
-            "closed_timestamp": row["closed_time"],
-            "is_enforced": settings.tokens is TokensPolicy.DECLARED,
-        }
+        "workspace": owner,
+        "is_elsewhere": owner not in (None, workspace),
+        "is_enforced": settings.tokens is TokensPolicy.DECLARED,
+        "declaration": declaration,
+    }
+
+
+def _declaration(row: RowMapping, publishers: Sequence[str], settings: Settings) -> Json:
+    return {
+        "token_id": row["token_id"],
+        "metrics": json.loads(row["metrics"]),
+        "publishers": list(publishers),
+        "ceiling_pp": row["ceiling_pp"],
+        "declared_timestamp": row["declared_time"],
+        "closed_timestamp": row["closed_time"],
+        "is_enforced": settings.tokens is TokensPolicy.DECLARED,
     }

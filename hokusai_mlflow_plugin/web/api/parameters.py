@@ -201,6 +201,9 @@ class SettleEvent(Parameters):
     ]
 
 
+StateName = Literal["recorded", "in_review", "delivered", "settled", "revoked"]
+
+
 class ListRewardEvents(Parameters):
     after: Annotated[
         int,
@@ -215,7 +218,7 @@ class ListRewardEvents(Parameters):
     max_results: MaxResults = DEFAULT_MAX_RESULTS
     token_id: Annotated[TokenId | None, Field(description="Only events of this token.")] = None
     state: Annotated[
-        Literal["recorded", "in_review", "delivered", "settled", "revoked"] | None,
+        StateName | None,
         Field(description="Only events that stand so now."),
     ] = None
     since: Annotated[

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from hokusai_mlflow_plugin.services.queries.pagination import SEQUENCE, VERSION
 from hokusai_mlflow_plugin.web.api.parameter_types import DIGITS, ModelName, Text, TokenId
-from hokusai_mlflow_plugin.web.api.parameters import ListTokens, Parameters
+from hokusai_mlflow_plugin.web.api.parameters import ListTokens, Parameters, StateName
 
 
 def _trimmed(given: object) -> object:
@@ -78,6 +78,7 @@ class LedgerPage(PageParameters):
     """The parameters of the ledger's page."""
 
     token_id: Annotated[TokenId | None, BeforeValidator(_given)] = None
+    state: Annotated[StateName | None, BeforeValidator(_given)] = None
     before: Annotated[
         Annotated[int, Field(strict=True, ge=1, le=SEQUENCE[-1]), DIGITS] | None,
         Field(description="Only events below this sequence number."),

@@ -6,8 +6,9 @@ import json
 
 import pytest
 from support.bulk import seed_versions
+from support.pages import LINKS, document
 from support.registry import METRIC, VALUE, create_model, create_version, token_tags
-from support.rewards import name_payees, revoke
+from support.rewards import name_payees, revoke, settle
 from support.statements import statements
 
 from hokusai_mlflow_plugin.domain.delta import Evidence, Outcome
@@ -26,14 +27,9 @@ from hokusai_mlflow_plugin.services.queries.token_histories import (
 from hokusai_mlflow_plugin.services.queries.tokens import get_token, list_tokens
 from hokusai_mlflow_plugin.services.visibility import Visible
 from hokusai_mlflow_plugin.web.pages import formats, views
-from hokusai_mlflow_plugin.web.pages.assets import all_assets
-from hokusai_mlflow_plugin.web.pages.links import Links
-from hokusai_mlflow_plugin.web.pages.pages import PAGES
-from hokusai_mlflow_plugin.web.pages.rendering import render
 
 MORE_THAN_ITS_ROUTE = 3
 MAX_DOCUMENT = 300_000
-LINKS = Links("/hokusai/", {asset.name: asset.path for asset in all_assets()})
 PAIRS = {
     "": (list_tokens, tokens_with_history, {}),
     "token": (get_token, token_with_history, {"token_id": "IMG-001"}),
@@ -48,15 +44,6 @@ def cost(store, query, **parameters):
     return len(sent), answer
 
 
-def document(path, answer, **given):
-    """The page as a browser gets it."""
-    (page,) = (each for each in PAGES if each.path == path)
-    parameters = {**dict.fromkeys(page.parameters.model_fields), "over": "order", **given}
-    told = {"parameters": parameters, "here": path, "is_admin": True, "workspaces": ()}
-    shown = page.view(answer, parameters, LINKS)
-    return render(page.template, links=LINKS, **told, **shown)
-
-
 @pytest.mark.parametrize("count", [10, 300])
 @pytest.mark.parametrize("path", PAIRS)
 def test_page_costs_little_more_than_its_route(store, path, count):
@@ -68,6 +55,19 @@ def test_page_costs_little_more_than_its_route(store, path, count):
     of_route, _answer = cost(store, route, **parameters)
     of_page, _answer = cost(store, query, **parameters)
     assert of_page <= of_route + MORE_THAN_ITS_ROUTE
+
+
+def test_event_page_costs_little_more_than_its_route(store):
+    """So does the page of one event, with all that happened to it."""
+    for value in ("0.5", "0.6", "0.7"):
+        create_version(store, tags=token_tags(**{VALUE: value}))
+    first = store.ask(list_events)["reward_events"][0]
+    name_payees(store, first["id"], json.dumps([{"address": "0x" + "a1" * 20, "weight": 10000}]))
+    settle(store, first["id"])
+    of_route, _answer = cost(store, list_events, max_results=1)
+    of_page, answer = cost(store, one_event, id=first["id"])
+    assert of_page <= of_route + MORE_THAN_ITS_ROUTE
+    assert [each["type"] for each in answer["corrections"]] == ["hokusai.deltaone.payees_named"]
 
 
 def test_statements_do_not_grow_with_the_history(store):
@@ -129,9 +129,8 @@ def test_ledger_page_is_newest_first(store):
     assert store.ask(newest_events, token_id="NO-ONE")["reward_events"] == []
     feed = store.ask(list_events, max_results=1000)["reward_events"]
     shown = [*first["reward_events"], *rest["reward_events"]][::-1]
-    for event in shown:
-        del event["delivery"], event["state"]
-    assert shown == feed
+    beside = {"delivery", "state", "settlement", "review", "corrected_by"}
+    assert [{key: e[key] for key in e.keys() - beside} for e in shown] == feed
 
 
 def test_event_page_hides_what_may_not_be_read(store):
