@@ -20,6 +20,7 @@ import bench_clients
 import bench_connections
 import bench_dispatch
 import bench_http
+import bench_pages
 import bench_reads
 import bench_report
 import bench_writes
@@ -52,6 +53,7 @@ def main() -> None:
             if size in HTTP_SIZES:
                 rounds, seconds = arguments.http_rounds, arguments.http_seconds
                 figures += bench_http.measure(database, uri, size, rounds, seconds)
+                figures += bench_pages.measure(database, uri, size, arguments.rounds)
                 figures += bench_connections.measure(database, uri, size, arguments.rounds)
             if size == min(arguments.sizes):
                 figures += bench_clients.measure(database, uri, size, arguments.rounds)
@@ -61,6 +63,7 @@ def main() -> None:
     _write(arguments.name, figures)
     print(bench_report.table(figures))
     bench_connections.require_prompt_answers(figures)
+    bench_pages.require_prompt_pages(figures)
 
 
 def _write(name: str, figures: list[Figure]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersionTag
-from seed import seed
+from seed import VERSIONS_PER_MODEL, seed
 from sqlalchemy import create_engine, make_url, text
 
 from hokusai_mlflow_plugin.db.index import take_over
@@ -19,6 +19,7 @@ from hokusai_mlflow_plugin.store.registry_store import build_store
 POSTGRES_VARIABLE = "HOKUSAI_BENCH_POSTGRES_URL"
 DEFAULT_POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 LINEAGE_SIZES = (10, 100, 1000)
+LONG_TOKEN, LONG_TOKEN_VERSIONS = "LONG-TOKEN", 10_000
 CONTRIBUTOR = "0x742d35Cc6634C0532925a3b844Bc9e7510000001"
 
 
@@ -28,7 +29,8 @@ def prepare(dialect: str, versions: int, folder: Path) -> str:
     engine = create_engine(uri)
     if not _is_ready(engine):
         print(f"Seeding {dialect} with {versions} versions …", flush=True)
-        seed(uri, versions)
+        seed(uri, versions + LONG_TOKEN_VERSIONS)
+        _gather_long_token(engine, versions // VERSIONS_PER_MODEL)
         _take_over(uri)
     engine.dispose()
     return uri
@@ -52,6 +54,16 @@ def tokenised(token_id: str, value: str, metric: str = "accuracy") -> list[Model
         "dataset_version": "v1",
     }
     return [ModelVersionTag(key, value) for key, value in tags.items()]
+
+
+def _gather_long_token(engine: Any, first_model: int) -> None:
+    """Have the models from one number on carry the same token; versions without any keep none."""
+    statement = text(
+        "UPDATE model_version_tags SET value = :token WHERE key = 'hokusai_token_id'"
+        " AND value LIKE 'TOK-%' AND CAST(substr(name, 7) AS INTEGER) >= :first"
+    )
+    with engine.begin() as connection:
+        connection.execute(statement, {"token": LONG_TOKEN, "first": first_model})
 
 
 def _is_ready(engine: Any) -> bool:

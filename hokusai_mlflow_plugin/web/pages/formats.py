@@ -10,6 +10,8 @@ from hokusai_mlflow_plugin.domain.contributors import contributors_text
 from hokusai_mlflow_plugin.domain.explanations import MEANING
 
 MINUS = "\N{MINUS SIGN}"
+MAX_TEXT = 160
+"""Characters of what people wrote, in a cell of a table."""
 _BETTER = {"maximize": "higher is better", "minimize": "lower is better"}
 _OUTCOMES = {
     "baseline": "Baseline",
@@ -84,8 +86,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def contributor(version: Mapping[str, Any]) -> str:
-    """Who contributed to a version, as its tags write it; empty for nobody."""
-    return contributors_text(tags(version.get("tags", ()))) or ""
+    """Who contributed to a version, as its tags write it, cut off; empty for nobody."""
+    return cut(contributors_text(tags(version.get("tags", ()))) or "")
 
 
 def tags(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
@@ -93,8 +95,13 @@ def tags(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in listed}
 
 
+def cut(text: str, length: int = MAX_TEXT) -> str:
+    """The beginning of a text: a tag may have 100,000 characters, and a page has many."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def short(text: str, head: int = 6, tail: int = 4) -> str:
-    """The two ends of an address or a hash; any other text as it is."""
+    """The two ends of an address or a hash; of a text with blanks its beginning."""
     if len(text) <= head + tail + 1 or " " in text:
-        return text
+        return cut(text)
     return f"{text[:head]}…{text[-tail:]}"

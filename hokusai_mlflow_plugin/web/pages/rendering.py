@@ -14,6 +14,7 @@ from hokusai_mlflow_plugin.web.pages import formats
 _FILTERS = (
     formats.better,
     formats.contributor,
+    formats.cut,
     formats.evidence,
     formats.iso,
     formats.meaning,
