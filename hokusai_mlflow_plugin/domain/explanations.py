@@ -7,7 +7,7 @@ from typing import Any
 
 MEANING = {
     "baseline": "It set the value to beat; a baseline pays nothing.",
-    "achieved": "DeltaOne: it left a reward event, and is the value to beat now.",
+    "achieved": "DeltaOne: it left a reward event, and became the value to beat.",
     "below_threshold": "It improved too little; the value to beat stays.",
     "regressed": "It is worse than the value to beat, which stays.",
     "direction_unknown": "Nothing was compared, so nothing is paid.",

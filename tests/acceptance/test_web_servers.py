@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -36,8 +37,18 @@ def test_web_servers(
             mlflow.register_model(SOURCE, "bad", tags=token_tags(**{TOKEN: "bad"}))
         mlflow.register_model(SOURCE, "good", tags=token_tags())
         found = ModelRegistry().list_models_by_token("IMG-001")
+        page = requests.get(f"{server.uri}/hokusai/token?token_id=IMG-001", timeout=60)
+        (style,) = re.findall(r'rel="stylesheet" href="([^"]+)"', page.text)
+        statuses = {
+            path: requests.request(method, server.uri + path, timeout=60).status_code
+            for method, path in (("GET", style), ("HEAD", "/hokusai/"), ("POST", "/hokusai/try"))
+        }
 
     assert [version.name for version in found] == ["good"]
+    assert page.status_code == HTTPStatus.OK
+    assert "good" in page.text
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert list(statuses.values()) == [200, 200, 405]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +82,9 @@ def test_static_prefix(tmp_path: Path) -> None:
             ]
             for route in ("mlflow/registered-models/search", "hokusai/tokens/list")
         }
+        pages = [
+            requests.get(f"{server.uri}{prefix}/hokusai/", timeout=60) for prefix in ("", "/mlflow")
+        ]
         (clients,) = [
             place.removesuffix("/api")
             for place, status in zip(places, statuses["hokusai/tokens/list"], strict=True)
@@ -80,6 +94,7 @@ def test_static_prefix(tmp_path: Path) -> None:
         registry.register_tokenized_model(SOURCE, "model", "IMG-001", "accuracy", "0.85")
         found = registry.list_models_by_token("IMG-001")
 
+    assert [page.status_code for page in pages] == [404, 200]
     assert statuses["hokusai/tokens/list"] == statuses["mlflow/registered-models/search"]
     assert [version.name for version in found] == ["model"]
 

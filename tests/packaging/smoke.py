@@ -6,6 +6,7 @@ It exits with status 0 where the wheel alone migrates a database, serves, enforc
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -65,6 +66,17 @@ def check(api: str, server: subprocess.Popen[bytes]) -> None:
     status, answer = call(f"{api}/hokusai/model-versions/list-by-token?token_id=IMG-001")
     listed = [version["version"] for version in answer["model_versions"]]
     expect(status == 200 and listed == ["1"], f"{status} {answer}")
+    check_pages(api.removesuffix("/api/2.0"))
+
+
+def check_pages(root: str) -> None:
+    """A page is made of the wheel's templates, and its style sheet is in the wheel, too."""
+    page = requests.get(f"{root}/hokusai/token?token_id=IMG-001", timeout=60)
+    expect(page.status_code == 200 and "smoke" in page.text, f"{page.status_code} {page.text}")
+    found = re.findall(r'rel="stylesheet" href="([^"]+)"', page.text)
+    expect(len(found) == 1, f"style sheets: {found}")
+    style = requests.get(root + found[0], timeout=60)
+    expect(style.status_code == 200 and "--paper" in style.text, f"{found}: {style.status_code}")
 
 
 def as_list(tags: dict[str, str]) -> list[dict[str, str]]:

@@ -120,3 +120,15 @@ def test_server_with_a_replica(tmp_path):
         url = f"{server.uri}/api/2.0/hokusai/model-versions/list-by-token"
         answer = requests.get(url, params={"token_id": "IMG-001"}, timeout=60).json()
         assert [version["version"] for version in answer["model_versions"]] == ["1"]
+        for page, known in (
+            ("", ">0.85<"),
+            ("token?token_id=IMG-001", ">0.85<"),
+            ("model?name=model", "v1"),
+            ("version?name=model&version=1", "0.85"),
+            ("ledger", "No reward event"),
+        ):
+            shown = requests.get(f"{server.uri}/hokusai/{page}", timeout=60)
+            assert known in shown.text
+            assert "0.9<" not in shown.text
+        unknown = f"{server.uri}/hokusai/version?name=model&version=2"
+        assert requests.get(unknown, timeout=60).status_code == 400

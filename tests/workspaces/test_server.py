@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 import requests
 from mlflow import MlflowClient
@@ -203,3 +206,30 @@ def test_switching_on_and_off(tmp_path):
             mlflow_server(tmp_path, app_name=app_name),
         ):
             pass
+
+
+def test_pages_stay_inside_their_workspace(server):
+    """A page shows the workspace that it is asked for, and every link on it stays there."""
+    register(server, "team-a", "paged", "0.5", "0.6", **{TOKEN: "PAGE-001"})
+    addresses = (
+        "",
+        "token?token_id=PAGE-001",
+        "model?name=paged",
+        "version?name=paged&version=2",
+        "ledger?token_id=PAGE-001",
+    )
+    for address in addresses:
+        joined = "&" if "?" in address else "?"
+        url = f"{server.uri}/hokusai/{address}{joined}workspace="
+        own = requests.get(f"{url}team-a", timeout=60)
+        assert own.status_code == 200
+        assert "PAGE-001" in own.text
+        links = re.findall(r'href="(/hokusai/[^"]*)"', html.unescape(own.text))
+        inside = [link for link in links if "assets/" not in link]
+        assert inside
+        # The menu of workspaces alone leads out of it.
+        others = [link for link in inside if "workspace=team-a" not in link]
+        assert {link.partition("workspace=")[2] for link in others} == {"default", "team-b"}
+        other = requests.get(f"{url}team-b", timeout=60)
+        assert other.status_code == (200 if address in ("", addresses[-1]) else 404)
+        assert "0.6" not in other.text

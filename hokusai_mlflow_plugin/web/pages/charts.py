@@ -56,6 +56,8 @@ class Label:
 
     at: float
     text: str
+    time_ms: float | None = None
+    """The time that the text is of, in UTC; the page's script writes it in the reader's zone."""
 
 
 @dataclass(frozen=True)
@@ -181,12 +183,14 @@ def _ticks(marks: Sequence[Mark], over: str) -> Iterable[Label]:
         for number in range(count):
             part = number / max(count - 1, 1)
             at = marks[0].x + part * (marks[-1].x - marks[0].x)
-            yield Label(round(at, 2), when(first + part * (last - first)))
+            time_ms = first + part * (last - first)
+            yield Label(round(at, 2), when(time_ms), time_ms)
         return
     count = min(_LABELS, len(marks))
     for number in range(count):
         mark = marks[round(number * (len(marks) - 1) / max(count - 1, 1))]
-        yield Label(mark.x, mark.point.tick or when(mark.point.time_ms))
+        tick, time_ms = mark.point.tick, mark.point.time_ms
+        yield Label(mark.x, tick) if tick else Label(mark.x, when(time_ms), time_ms)
 
 
 def head_after(outcome: str | None, value: str, baseline_value: Any) -> str | None:

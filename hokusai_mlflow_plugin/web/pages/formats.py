@@ -101,7 +101,13 @@ def cut(text: str, length: int = MAX_TEXT) -> str:
 
 
 def short(text: str, head: int = 6, tail: int = 4) -> str:
-    """The two ends of an address or a hash; of a text with blanks its beginning."""
-    if len(text) <= head + tail + 1 or " " in text:
-        return cut(text)
+    """The two ends of an address or a hash; of a text with blanks its beginning.
+
+    Addresses in it, such as those of several contributors with their shares, are shortened alike.
+    """
+    if " " in text:
+        words = text.split(" ")
+        return cut(" ".join(short(word) if word.startswith("0x") else word for word in words))
+    if len(text) <= head + tail + 1:
+        return text
     return f"{text[:head]}…{text[-tail:]}"

@@ -54,8 +54,8 @@ def test_token_of_a_thousand_contributors(crowded):
 
 def test_long_texts_are_cut_off(store):
     """A hundred versions with names and contributors of any length are one short page."""
-    for number in range(60):
-        tags = token_tags(contributor=LONG_TEXT, **{VALUE: f"0.{number + 10}"})
+    for number in range(100):
+        tags = token_tags(contributor=LONG_TEXT, **{VALUE: f"0.{number + 100}"})
         create_version(store, LONG_NAME, tags={**tags, "note": LONG_TEXT * 20})
     for path, query, given in (
         ("token", token_with_history, {"token_id": "IMG-001"}),

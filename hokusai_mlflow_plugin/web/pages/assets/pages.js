@@ -8,6 +8,13 @@ function localTimes() {
     const date = new Date(time.dateTime);
     if (!Number.isNaN(date.getTime())) time.textContent = format.format(date);
   }
+  for (const text of document.querySelectorAll("text[data-time]")) {
+    const date = new Date(Number(text.getAttribute("data-time")));
+    const isDay = text.textContent?.includes("-"); // as the server wrote it: a day, or a time of day
+    const parts = isDay ? [date.getFullYear(), date.getMonth() + 1, date.getDate()]
+      : [date.getHours(), date.getMinutes(), date.getSeconds()];
+    text.textContent = parts.map((part) => String(part).padStart(2, "0")).join(isDay ? "-" : ":");
+  }
 }
 
 /**

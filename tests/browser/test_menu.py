@@ -1,0 +1,65 @@
+"""The entry in the menu of MLflow's own UI, in a real browser (``HOKUSAI_UI_LINK``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+from support.servers import Server, mlflow_server
+
+ENTRY = "#hokusai-menu-entry a"
+
+
+@pytest.fixture(scope="module")
+def linked(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose UI has the entry."""
+    environ = {"HOKUSAI_UI_LINK": "true"}
+    with mlflow_server(tmp_path_factory.mktemp("menu"), environ=environ) as server:
+        yield server
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()
+
+
+def test_entry_leads_to_the_pages(linked: Server, tab: Page) -> None:
+    """MLflow's menu has one entry more, once, also on other pages of its UI, and it leads here."""
+    tab.goto(linked.uri)
+    entry = tab.locator(ENTRY)
+    expect(entry).to_be_visible(timeout=60_000)
+    tab.goto(f"{linked.uri}/#/models")
+    expect(entry).to_be_visible(timeout=60_000)
+    expect(entry).to_have_text("Tokens")
+    expect(entry).to_have_count(1)
+    entry.click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Tokens")
+    assert tab.url == f"{linked.uri}/hokusai/"
+
+
+def test_entry_is_not_there_where_the_menu_is_unknown(linked: Server, tab: Page) -> None:
+    """On a page that is built another way the script adds nothing and says nothing."""
+    said: list[str] = []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    stock = requests.get(linked.uri, timeout=60).text
+    (script,) = re.findall(r"<script src=\"/hokusai/[^>]+></script>", stock)
+    body = f"{script}<nav><div><a href='#/models'>Models</a></div></nav><aside>other</aside>"
+    html = f"<!doctype html><html><head>{script}</head><body>{body}</body></html>"
+    tab.route(
+        f"{linked.uri}/",
+        lambda route: route.fulfill(body=html, content_type="text/html"),
+    )
+    tab.goto(f"{linked.uri}/")
+    before = tab.evaluate("document.body.childElementCount")
+    tab.evaluate("document.body.append(document.createElement('ul'))")
+    expect(tab.locator("#hokusai-menu-entry")).to_have_count(0)
+    assert tab.evaluate("document.body.childElementCount") == before + 1
+    assert said == []
