@@ -10,7 +10,7 @@ from hokusai_mlflow_plugin.domain.contributors import contributors_text
 from hokusai_mlflow_plugin.domain.explanations import MEANING
 
 MINUS = "\N{MINUS SIGN}"
-MAX_TEXT = 160
+MAX_TEXT = 80
 """Characters of what people wrote, in a cell of a table."""
 _BETTER = {"maximize": "higher is better", "minimize": "lower is better"}
 _OUTCOMES = {

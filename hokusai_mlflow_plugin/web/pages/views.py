@@ -129,7 +129,7 @@ def _point(version: Json, links: Links, *, named: bool) -> Point:
     name, number = model_version["name"], model_version["version"]
     outcome = decision.get("outcome")
     told = [
-        f"{name} v{number}",
+        f"{formats.cut(name)} v{number}",
         f"{version['benchmark_metric']} {version['benchmark_value']}",
         formats.outcome(outcome),
         formats.points(decision.get("improvement_pp")),

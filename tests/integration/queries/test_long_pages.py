@@ -21,7 +21,7 @@ from hokusai_mlflow_plugin.services.queries.token_histories import (
 )
 
 MAX_DOCUMENT = 300_000
-LONG_NAME = "n" * 250
+LONG_NAME = "n" * 200
 LONG_TEXT = "so long a text " * 300
 
 

@@ -62,8 +62,11 @@ function tips(plot) {
   plot.addEventListener("keydown", (event) => {
     if (event instanceof KeyboardEvent && event.key === "Escape") hide();
   });
-  // The tip would be doubled by the browser's own, which needs no script.
-  for (const title of plot.querySelectorAll(".mark title")) title.remove();
+  // The browser's own tip, which needs no script, would double ours: its text becomes the link's label.
+  for (const title of plot.querySelectorAll(".mark title")) {
+    title.parentElement?.setAttribute("aria-label", title.textContent ?? "");
+    title.remove();
+  }
 }
 
 localTimes();
