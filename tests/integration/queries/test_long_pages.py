@@ -22,7 +22,7 @@ from hokusai_mlflow_plugin.services.queries.token_histories import (
 
 MAX_DOCUMENT = 300_000
 LONG_NAME = "n" * 200
-LONG_TEXT = "so long a text " * 300
+LONG_TEXT = "so long a text " * 300  # ten of it fit into a tag on MySQL
 
 
 def address(number: int) -> str:
@@ -56,7 +56,7 @@ def test_long_texts_are_cut_off(store):
     """A hundred versions with names and contributors of any length are one short page."""
     for number in range(100):
         tags = token_tags(contributor=LONG_TEXT, **{VALUE: f"0.{number + 100}"})
-        create_version(store, LONG_NAME, tags={**tags, "note": LONG_TEXT * 20})
+        create_version(store, LONG_NAME, tags={**tags, "note": LONG_TEXT * 10})
     for path, query, given in (
         ("token", token_with_history, {"token_id": "IMG-001"}),
         ("model", model_with_history, {"name": LONG_NAME}),
