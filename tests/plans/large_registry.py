@@ -33,16 +33,13 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
 )
 from hokusai_mlflow_plugin.db.schema.tables import (
     checkpoints,
-    corrections,
     decisions,
     deliveries,
     history,
     payee_totals,
     policy_findings,
-    reviews,
     reward_events,
     series,
-    settlements,
     token_index,
     token_publishers,
     tokens,
@@ -196,7 +193,6 @@ def _fill_rewards(connection: Connection) -> None:
         "replayed_after": literal(0),
     }
     _insert(connection, deliveries, list(delivery), select(*delivery.values()))
-    _fill_standing(connection)
     note = f"hokusai-ledger/{36 * '0'}\n1\n{43 * 'A'}=\ntimestamp 1\n\nsignatures\n"
     checkpoint = {
         "workspace": reward_events.c.workspace,
@@ -215,36 +211,6 @@ def _fill_rewards(connection: Connection) -> None:
         "improvement_pp": literal("1"),
     }
     _insert(connection, payee_totals, list(total), select(*total.values()).where(own.version == 2))
-
-
-def _fill_standing(connection: Connection) -> None:
-    """Each event was reviewed and settled, and got its payees by a correction."""
-    of_event = {"workspace": reward_events.c.workspace, "event_id": reward_events.c.event_id}
-    settled = {
-        **of_event,
-        "status": literal("paid"),
-        "reference": literal("0x1"),
-        "settled_time": reward_events.c.event_time,
-    }
-    _insert(connection, settlements, list(settled), select(*settled.values()))
-    for step, verdict in (("asked", null()), ("decided", literal("approved"))):
-        review = {
-            **of_event,
-            "step": literal(step),
-            "verdict": verdict,
-            "review_time": reward_events.c.event_time,
-        }
-        _insert(connection, reviews, list(review), select(*review.values()))
-    correction = {
-        "workspace": reward_events.c.workspace,
-        "event_id": func.replace(reward_events.c.event_id, "event-", "named-"),
-        "kind": literal("payees_named"),
-        "of_event_id": reward_events.c.event_id,
-        "of_decision_id": reward_events.c.decision_id,
-        "reason": literal("It is a row of a test."),
-        "corrected_time": reward_events.c.event_time,
-    }
-    _insert(connection, corrections, list(correction), select(*correction.values()))
 
 
 def _fill_findings(connection: Connection) -> None:
