@@ -153,7 +153,7 @@ def test_a_decision_names_its_user(guarded: Server, role: str) -> None:
     """Who may read a version is told on whose request it was decided on."""
     address = f"{guarded.url}{ROOT}version?name=second&version=2"
     answer = requests.get(address, auth=ROLES[role], timeout=60)
-    assert (answer.status_code, "by <span class=\"user\">admin</span>" in answer.text) == (200, True)
+    assert (answer.status_code, 'by <span class="user">admin</span>' in answer.text) == (200, True)
 
 
 @pytest.mark.parametrize(
