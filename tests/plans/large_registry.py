@@ -33,13 +33,18 @@ from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
 )
 from hokusai_mlflow_plugin.db.schema.tables import (
     checkpoints,
+    corrections,
     decisions,
     deliveries,
+    delivery_attempts,
     history,
+    paid_runs,
     payee_totals,
     policy_findings,
+    reviews,
     reward_events,
     series,
+    settlements,
     token_index,
     token_publishers,
     tokens,
@@ -52,6 +57,8 @@ _VERSIONS_PER_MODEL = 2
 COMPLETE = "model-17"
 """A model of two conforming versions; its second is an achieved one, against the first."""
 COMPLETE_TOKEN = "TOK-17"
+AMENDED = "model-23"
+"""A model of whose hundred versions each has a hundred decisions."""
 
 
 def fill(engine: Engine, versions: int) -> None:
@@ -147,6 +154,7 @@ def _fill_decisions(connection: Connection) -> None:
         "decided_time": own.creation_time,
     }
     _insert(connection, decisions, list(row), select(*row.values()))
+    _fill_amendments(connection)
     head = {
         "workspace": own.workspace,
         "token_id": own.token_id,
@@ -157,6 +165,23 @@ def _fill_decisions(connection: Connection) -> None:
         "head_decision_id": own.decision_id,
     }
     _insert(connection, series, list(head), select(*head.values()).where(second))
+
+
+def _fill_amendments(connection: Connection) -> None:
+    """Each of a hundred versions of one model was amended a hundred times."""
+    row: dict[str, Any] = {
+        column.name: column for column in decisions.columns if column.name != "seal"
+    }
+    amended = {
+        **row,
+        "decision_id": literal("a").concat(decisions.c.decision_id),
+        "name": literal(AMENDED),
+        "version": func.row_number().over(order_by=decisions.c.decision_id) % 100 + 1,
+        "outcome": literal("regressed"),
+        "baseline_decision_id": null(),
+    }
+    some = (decisions.c.name.like("model-1%"), decisions.c.version == 1)
+    _insert(connection, decisions, list(amended), select(*amended.values()).where(*some))
 
 
 def _fill_rewards(connection: Connection) -> None:
@@ -193,6 +218,7 @@ def _fill_rewards(connection: Connection) -> None:
         "replayed_after": literal(0),
     }
     _insert(connection, deliveries, list(delivery), select(*delivery.values()))
+    _fill_standing(connection, last)
     note = f"hokusai-ledger/{36 * '0'}\n1\n{43 * 'A'}=\ntimestamp 1\n\nsignatures\n"
     checkpoint = {
         "workspace": reward_events.c.workspace,
@@ -211,6 +237,53 @@ def _fill_rewards(connection: Connection) -> None:
         "improvement_pp": literal("1"),
     }
     _insert(connection, payee_totals, list(total), select(*total.values()).where(own.version == 2))
+
+
+def _fill_standing(connection: Connection, last: Any) -> None:
+    """Each event rests on a run, was reviewed, delivered and settled, and got payees later."""
+    of_event = {"workspace": reward_events.c.workspace, "event_id": reward_events.c.event_id}
+    run = {
+        "run_id": func.replace(reward_events.c.event_id, "event-", "run-"),
+        "workspace": reward_events.c.workspace,
+        "decision_id": reward_events.c.decision_id,
+    }
+    _insert(connection, paid_runs, list(run), select(*run.values()))
+    attempt = {
+        "workspace": reward_events.c.workspace,
+        "sequence": reward_events.c.sequence,
+        "attempt": literal(1),
+        "attempt_time": reward_events.c.event_time,
+        "http_status": literal(200),
+    }
+    delivered = reward_events.c.sequence <= last - _WAITING_DELIVERIES
+    _insert(
+        connection, delivery_attempts, list(attempt), select(*attempt.values()).where(delivered)
+    )
+    settled = {
+        **of_event,
+        "status": literal("paid"),
+        "reference": literal("0x1"),
+        "settled_time": reward_events.c.event_time,
+    }
+    _insert(connection, settlements, list(settled), select(*settled.values()))
+    for step, verdict in (("asked", null()), ("decided", literal("approved"))):
+        review = {
+            **of_event,
+            "step": literal(step),
+            "verdict": verdict,
+            "review_time": reward_events.c.event_time,
+        }
+        _insert(connection, reviews, list(review), select(*review.values()))
+    correction = {
+        "workspace": reward_events.c.workspace,
+        "event_id": func.replace(reward_events.c.event_id, "event-", "named-"),
+        "kind": literal("payees_named"),
+        "of_event_id": reward_events.c.event_id,
+        "of_decision_id": reward_events.c.decision_id,
+        "reason": literal("It is a row of a test."),
+        "corrected_time": reward_events.c.event_time,
+    }
+    _insert(connection, corrections, list(correction), select(*correction.values()))
 
 
 def _fill_findings(connection: Connection) -> None:

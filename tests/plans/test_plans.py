@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from plans.large_registry import COMPLETE, COMPLETE_TOKEN
+from plans.large_registry import AMENDED, COMPLETE, COMPLETE_TOKEN
 from plans.plans import Plan, plans_of
 from sqlalchemy import Connection, Engine
 
 from hokusai_mlflow_plugin.db.deltaone import (
     decision_log,
+    paid_runs,
     past_decisions,
     past_values,
     series_heads,
@@ -21,12 +22,19 @@ from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_page
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
-from hokusai_mlflow_plugin.db.rewards import delivery_queue, delivery_state, ledger_rows, replays
+from hokusai_mlflow_plugin.db.rewards import (
+    delivery_queue,
+    delivery_state,
+    event_standing,
+    ledger_rows,
+    replays,
+)
 from hokusai_mlflow_plugin.db.schema.tables import metadata
 from hokusai_mlflow_plugin.db.tokens import token_owners
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.visibility import Visible
 from hokusai_mlflow_plugin.settings import Settings
+from hokusai_mlflow_plugin.web.pages.pages import PAGES, Page
 
 # MLflow's tables for models, and those of ours that grow with the registry. SQLite's plans name a
 # table by its alias.
@@ -35,16 +43,22 @@ LARGE = {
     "registered_model_tags",
     "model_versions",
     "model_version_tags",
-    *(set(metadata.tables) - {"hokusai_reward_ledgers"}),  # one row for each workspace
+    # These two have one row for each workspace.
+    *(set(metadata.tables) - {"hokusai_reward_ledgers", "hokusai_verifications"}),
     "decided",
     "baseline",
     "own_decision",
     "achieved_over",
+    "asked",
+    "reviewed",
+    "settled",
+    "revocations_of",
 } - {"hokusai_state"}
 
 WORKSPACE = "default"
 MODEL = ModelId(WORKSPACE, COMPLETE)
 VERSION = VersionId(WORKSPACE, COMPLETE, 1)
+AMENDED_VERSION = VersionId(WORKSPACE, AMENDED, 50)
 SERIES = SeriesId(WORKSPACE, COMPLETE_TOKEN, "f1_score")
 FIRST_DECISION = f"d-{COMPLETE}-1"
 CREATED = 1_700_000_000_000
@@ -81,6 +95,19 @@ ROUTES: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 }
 """The parameters with which each route is asked; where there is a second page, for that too."""
 
+PAGES_ASKED: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "": ({}, {"prefix": "TOK-17"}),
+    "token": ({"token_id": COMPLETE_TOKEN, "settings": Settings()},),
+    "model": ({"name": COMPLETE}, {"name": COMPLETE, "before": 2}),
+    "version": ({"name": COMPLETE, "version": 2},),
+    "ledger": ({}, {"before": 50}, {"token_id": COMPLETE_TOKEN}),
+    "event": ({"id": f"event-{COMPLETE}"},),
+    "findings": ({},),
+    "try": ({"hokusai_token_id": "IMG-001", **ASKED},),
+}
+"""The parameters of each page's query. In one state, the ledger's page looks at the newest 10,000
+events, which here are a good part of the table."""
+
 Call = Callable[[Connection], Any]
 
 INDEXED: Mapping[str, Call] = {
@@ -88,7 +115,7 @@ INDEXED: Mapping[str, Call] = {
         c, WORKSPACE, COMPLETE_TOKEN, None, 11
     ),
     "ix_hokusai_decisions_history": lambda c: decision_log.history(
-        c, VERSION, CREATED, (CREATED, "d"), 100
+        c, AMENDED_VERSION, CREATED, (CREATED + 10**6, "d"), 100
     ),
     "ix_hokusai_decisions_model": lambda c: decision_log.of_model_or_token(
         c, WORKSPACE, MODEL, (CREATED, "d"), 100
@@ -110,6 +137,13 @@ INDEXED: Mapping[str, Call] = {
     ),
     "ix_hokusai_reward_events_token": lambda c: ledger_rows.read_events(
         c, WORKSPACE, 0, 100, COMPLETE_TOKEN
+    ),
+    "ix_hokusai_reward_corrections_event": lambda c: event_standing.read_corrections(
+        c, WORKSPACE, f"event-{COMPLETE}"
+    ),
+    "ix_hokusai_reward_corrections_decision": lambda c: past_decisions.past_decisions(c, AS_FOUND),
+    "ix_hokusai_paid_runs_decision": lambda c: paid_runs.give_back_all(
+        c, WORKSPACE, FIRST_DECISION
     ),
     "ix_hokusai_reward_deliveries_due": lambda c: delivery_queue.claim_next(
         c, 2_000_000_000_000, 2_000_000_060_000
@@ -175,6 +209,17 @@ def test_nor_for_someone_who_may_read_some_models_only(large_registry: Engine, p
         assert not _refused(plans_of(large_registry, _pages(path, given, visible=visible)))
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path or "tokens")
+def test_no_page_scans_a_large_table(large_registry: Engine, page: Page) -> None:
+    """Nor do the pages, made of the routes' queries and some more."""
+    for given in PAGES_ASKED[page.path]:
+
+        def ask(connection: Connection, given: Mapping[str, Any] = given) -> None:
+            page.query(connection, WORKSPACE, **given)
+
+        assert not _refused(plans_of(large_registry, ask))
+
+
 @pytest.mark.parametrize("what", WRITES)
 def test_no_write_scans_a_large_table(large_registry: Engine, what: str) -> None:
     """What a write reads and changes of ours is found through an index."""
@@ -196,3 +241,4 @@ def test_every_index_and_route_is_looked_at() -> None:
         INDEXED
     )
     assert set(QUERIES) == set(ROUTES)
+    assert {page.path for page in PAGES} == set(PAGES_ASKED)

@@ -97,6 +97,6 @@ def read_corrections(connection: Connection, workspace: str, event_id: str) -> S
         )
         .select_from(WITH_MODELS.join(corrections, _same(corrections)))
         .where(corrections.c.workspace == workspace, corrections.c.of_event_id == event_id)
-        .order_by(reward_events.c.sequence)
     )
-    return connection.execute(query).mappings().all()
+    # The few that there are, sorted here: asked for an order, SQLite goes through all events in it.
+    return sorted(connection.execute(query).mappings(), key=lambda row: int(row["sequence"]))
