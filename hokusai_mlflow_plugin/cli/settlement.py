@@ -76,7 +76,7 @@ def approve(event_id: str, database_uri: str | None, workspace: str) -> None:
     """Have an event delivered.
 
     Whoever has the database is trusted; on a server with users the route refuses who registered the
-    version.
+    version, or wrote its tags.
 
     \b
     Example:

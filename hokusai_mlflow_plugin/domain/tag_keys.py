@@ -33,6 +33,8 @@ def resembled(key: str, ruled: frozenset[str]) -> tuple[str, ...]:
         return (folded,) if folded in ruled else ()
     if any(_stands_apart(each) for each in folded if not each.isascii()):
         return ()
+    # What a collation does not see can hide that a blank is a trailing one; no ruled key has any.
+    folded = folded.replace(" ", "")
     head = next(n for n, each in enumerate(folded) if not each.isascii())
     tail = next(n for n, each in enumerate(reversed(folded)) if not each.isascii())
     alike = (

@@ -186,6 +186,8 @@ def test_what_the_database_takes_for_a_letter_or_for_nothing(store, collation):
             place = ruled.find(letter) if letter else 1
             respelt = ruled[:place] + character + ruled[place + len(letter) :]
             assert place < 0 or respelt == ruled or ruled in resembled(respelt, RULED_TAGS)
+            # Blanks are trailing ones, too, where nothing is seen behind them.
+            assert letter or ruled in resembled(f"{ruled}  {character} ", RULED_TAGS)
 
 
 @pytest.mark.parametrize("key", ["Größe", "精度", "note", "Benchmark", "contributor_adress"])

@@ -135,8 +135,17 @@ def _entry(row: RowMapping, visible: Visible) -> Json:
 
 
 def _details(row: RowMapping, visible: Visible) -> Json:
-    """What the action was about. An administrator's reason may speak of any model: who may not read
-    every one finds it with the event, or the decision, where he may read what that names.
+    """What the action was about, but for what the event tells.
+
+    An administrator's reason may speak of any model, and who sees a model need not see the events
+    of it, which name the one that was beaten, too. The reference of a payment is for administrators
+    (:func:`ledger_pages.standing_json`).
     """
     details: Json = json.loads(row["details"])
-    return details if visible.all else {k: v for k, v in details.items() if k != "reason"}
+    if visible.all:
+        return details
+    return {key: value for key, value in details.items() if key not in _OF_EVENTS}
+
+
+_OF_EVENTS = frozenset(("reason", "reference", "contributors"))
+"""Details that are told to those alone who may read every model."""

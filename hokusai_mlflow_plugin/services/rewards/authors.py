@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +44,33 @@ def is_author(
 def _as_one_person(name: str) -> str:
     """A user's name as directories compare it: many log "Alice" and "alice" in as one person.
 
-    So does MLflow's basic-auth where its users are in MySQL, which compares without accents, too.
+    So does MLflow's basic-auth where its users are in MySQL, whose collations compare without
+    accents and strokes, too, and do not see marks, formats and controls at all. Too many spellings
+    are one person rather than too few: of two who are taken for one, another one can review.
     """
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(each for each in letters if not unicodedata.combining(each)).strip()
+    # Twice: what is compatible with a capital letter becomes one only here.
+    letters = unicodedata.normalize("NFKD", name.casefold()).casefold()
+    return "".join(map(_plain, unicodedata.normalize("NFKD", letters))).strip()
+
+
+_LATIN = re.compile(
+    "LATIN (?:LETTER |SMALL LETTER |SMALL LIGATURE )"
+    "(?:DOTLESS |INSULAR |SMALL CAPITAL )?([A-Z]+)(?: WITH .+)?"
+)
+
+
+def _plain(character: str) -> str:
+    """The letters or the digit of ASCII that a character may be equal to; "" for nothing."""
+    if character.isascii() and character.isprintable():
+        return character
+    category = unicodedata.category(character)
+    if category[0] in "MC" or category == "Lm":
+        return ""
+    if (digit := unicodedata.digit(character, None)) is not None:
+        return str(digit)
+    found = _LATIN.fullmatch(unicodedata.name(character, ""))
+    return _OTHERWISE.get(character, found[1].lower() if found else character)
+
+
+_OTHERWISE = {"ð": "d", "þ": "th"}
+"""Letters that are equal to others than those that their names have."""

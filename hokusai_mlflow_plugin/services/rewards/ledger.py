@@ -57,7 +57,7 @@ ACTOR_KEY = "actor"
 
 @dataclass(frozen=True)
 class AskedBy:
-    """Who registered the version whose event waits for a review; he is not to approve it."""
+    """On whose request an event waits for a review; he is among those who are not to approve it."""
 
     actor: str | None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, g, has_request_context, request
 from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import MlflowException
 from mlflow.utils.workspace_context import get_request_workspace
 
 from hokusai_mlflow_plugin.domain.errors import (
@@ -42,19 +43,35 @@ def auth_module() -> Any:
 def authenticated_user() -> str | None:
     """The user whom MLflow's basic-auth let in with this request; None without it.
 
+    As the user is stored, not as he typed his name: MySQL finds one user under many spellings, and
+    who decides on a reward is compared with who earned it (R20).
+
     A plugin with its own authentication names its user as MLflow does, in
     ``flask.g.mlflow_authenticated_user``.
     """
     if not has_request_context():
         return None
-    if user := g.get("mlflow_authenticated_user"):  # set by MLflow 3.14 and later
-        return str(user)
+    told = g.get("mlflow_authenticated_user")  # set by MLflow 3.14 and later
     auth = sys.modules.get("mlflow.server.auth")
-    if auth is None or not auth.is_auth_enabled() or request.authorization is None:
-        return None
+    if auth is None or not auth.is_auth_enabled():
+        return str(told) if told else None
     if auth.auth_config.authorization_function == auth.DEFAULT_AUTHORIZATION_FUNCTION:
-        return request.authorization.username  # it was checked before; the check is slow
+        # The password was checked before; the check is slow.
+        typed = told or (request.authorization and request.authorization.username)
+        return _as_stored(auth, str(typed)) if typed else None
+    if told or request.authorization is None:
+        return str(told) if told else None
     return str(auth.authenticate_request().username)
+
+
+def _as_stored(auth: Any, typed: str) -> str:
+    """The name of a user as the users' database has it; looked up once for each request."""
+    if "hokusai_user" not in g:
+        try:
+            g.hokusai_user = str(auth.store.get_user(typed).username)
+        except MlflowException:  # removed since the request was let in
+            g.hokusai_user = typed
+    return str(g.hokusai_user)
 
 
 def challenge() -> Response | None:

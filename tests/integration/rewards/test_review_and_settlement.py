@@ -40,6 +40,10 @@ from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
 
 PAYEE = "0x" + 40 * "a"
 SHARES = json.dumps([{"address": PAYEE, "weight": 10000}])
+RESPELT = ["bo\u00adb", "b\u00f8b", "bo\u200db", "b\u1d3cb", "bo\x01b", "bo\u0640b"]
+"""Names under which a collation of MySQL or MariaDB finds "bob": with a soft hyphen, a stroke, a
+joiner, a modifier letter, a control and a tatweel.
+"""
 
 
 def register(store: Any, *values: str) -> list[str]:
@@ -122,7 +126,7 @@ def test_not_by_who_made_it(store_factory):
     with As("bob"):
         set_tag(store, "model", 2, VALUE, "0.6")
     (event_id,) = register(store)
-    for author in ("ada", "mallory", "bob", "Bob", "\uff22OB", " bob", "bób"):
+    for author in ("ada", "mallory", "bob", "Bob", "\uff22OB", " bob", "bób", *RESPELT):
         with pytest.raises(ReviewerNotAllowed, match="somebody else has to approve it"):
             approve(store, event_id, author)
     assert states(store) == ["in_review"]
