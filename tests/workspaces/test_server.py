@@ -210,7 +210,7 @@ def test_switching_on_and_off(tmp_path):
 
 def test_pages_stay_inside_their_workspace(server):
     """A page shows the workspace that it is asked for, and every link on it stays there."""
-    register(server, "team-a", "paged", "0.5", "0.6", **{TOKEN: "PAGE-001"})
+    register(server, "team-a", "paged", "0.5", "0.6137", **{TOKEN: "PAGE-001"})
     addresses = (
         "",
         "token?token_id=PAGE-001",
@@ -232,4 +232,4 @@ def test_pages_stay_inside_their_workspace(server):
         assert {link.partition("workspace=")[2] for link in others} == {"default", "team-b"}
         other = requests.get(f"{url}team-b", timeout=60)
         assert other.status_code == (200 if address in ("", addresses[-1]) else 404)
-        assert "0.6" not in other.text
+        assert "0.6137" not in other.text
