@@ -31,5 +31,7 @@ def send(*args: Any, **kwargs: Any) -> Any:
     return _send(*args, **kwargs)
 
 
+# A shell that starts the tests in the background has it ignored, here too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 requests.Session.send = send  # type: ignore[method-assign]
 mlflow.register_model(_uri, _name)

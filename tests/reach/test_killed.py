@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,24 +60,34 @@ def run_client(folder: Path, run: IrisRun, name: str, at: int, how: str) -> int:
     return done.returncode
 
 
+@pytest.fixture
+def own_server(
+    laptop: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """A registry of one test's own: others leave there what is not whole, or is elsewhere."""
+    with mlflow_server(tmp_path_factory.mktemp("own")) as server:
+        monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"hokusai+{server.uri}")
+        yield server
+
+
 def test_a_killed_client(
-    laptop: Path, iris_run: IrisRun, registry_server: Server, new_name: Names
+    laptop: Path, iris_run: IrisRun, own_server: Server, new_name: Names
 ) -> None:
     """Wherever it is killed, versions are whole; what is left beside them is tidied away."""
-    before = contents(registry_server)
+    before = contents(own_server)
     tidied_in_all = 0
     for at in itertools.count(1):
         name = new_name()
         ended = run_client(laptop, iris_run, name, at, "SIGKILL")
-        tidied_in_all += tidied(registry_server.uri)
-        assert_whole(registry_server)
-        after = contents(registry_server)
+        tidied_in_all += tidied(own_server.uri)
+        assert_whole(own_server)
+        after = contents(own_server)
         if ended == 0:
             break
         assert ended == -signal.SIGKILL
-        client = MlflowClient(registry_uri=registry_server.uri)
+        client = MlflowClient(registry_uri=own_server.uri)
         if client.search_model_versions(f"name = '{name}'"):
-            before = contents(registry_server)  # killed behind the creation of the version
+            before = contents(own_server)  # killed behind the creation of the version
         elif name in after["models"]:
             # Killed between the two requests that create the model and the first row of the copy.
             client.delete_registered_model(name)
