@@ -167,7 +167,8 @@ def test_switch_draws_over_time(open_page: Open) -> None:
     before = page.locator(".plot .mark").evaluate_all(
         "all => all.map(each => each.getAttribute('x'))"
     )
-    page.get_by_role("link", name="Over time").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Over time").click()
     after = page.locator(".plot .mark").evaluate_all(
         "all => all.map(each => each.getAttribute('x'))"
     )
