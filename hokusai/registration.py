@@ -16,7 +16,7 @@ from hokusai.errors import HokusaiWarning, RequestRefused
 from hokusai.transport import Transport
 from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
-from hokusai_mlflow_plugin.domain.ownership import NOT_A_PUBLISHER
+from hokusai_mlflow_plugin.domain.ownership import is_only_sender_at_fault
 from hokusai_mlflow_plugin.domain.tag_warnings import TagWarning
 from hokusai_mlflow_plugin.domain.tags import check_registration
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, shown
@@ -131,8 +131,7 @@ def _level_of_caller() -> int:
 def _refuse(found: list[Violation]) -> None:
     if not found:
         return
-    only_sender = {each.code for each in found} == {NOT_A_PUBLISHER}
-    code = PERMISSION_DENIED if only_sender else INVALID_PARAMETER_VALUE
+    code = PERMISSION_DENIED if is_only_sender_at_fault(found) else INVALID_PARAMETER_VALUE
     raise RequestRefused(str(TagsRefused(found, _SUBJECT)), code)
 
 

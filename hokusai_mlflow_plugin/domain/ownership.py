@@ -5,6 +5,7 @@ Source: R18.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from hokusai_mlflow_plugin.domain.errors import Violation
@@ -76,6 +77,11 @@ def check_ownership(use: Use, owner: Ownership | None, *, declared: bool) -> lis
         )
         return [Violation(TOKEN_ID_TAG, "token_undeclared", message)]
     return _against_declaration(use, owner, sorted(owner.metrics))
+
+
+def is_only_sender_at_fault(found: Collection[Violation]) -> bool:
+    """Whether another user could write the same: it is no wrong request, but a forbidden one."""
+    return {each.code for each in found} == {NOT_A_PUBLISHER}
 
 
 def _against_declaration(use: Use, owner: Ownership, metrics: list[str]) -> list[Violation]:

@@ -15,10 +15,10 @@ from hokusai_mlflow_plugin.domain.errors import NotAPublisher, TagsRefused, Viol
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
 from hokusai_mlflow_plugin.domain.metrics import BENCHMARK_METRIC_TAG
 from hokusai_mlflow_plugin.domain.ownership import (
-    NOT_A_PUBLISHER,
     Ownership,
     Use,
     check_ownership,
+    is_only_sender_at_fault,
 )
 from hokusai_mlflow_plugin.domain.tokens import TOKEN_ID_TAG, is_token_id
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
@@ -79,5 +79,5 @@ def claim_first_use(connection: Connection, judge: Judge, use: Use | None, subje
 
 def refusal(violations: list[Violation], subject: str) -> TagsRefused:
     """The error for faults of a write: another one where the sender alone is at fault."""
-    only_sender = {each.code for each in violations} == {NOT_A_PUBLISHER}
-    return (NotAPublisher if only_sender else TagsRefused)(violations, subject)
+    kind = NotAPublisher if is_only_sender_at_fault(violations) else TagsRefused
+    return kind(violations, subject)
