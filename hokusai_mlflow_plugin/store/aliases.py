@@ -6,7 +6,7 @@ there, so that an alias of an ordinary version costs what it costs MLflow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -24,6 +24,10 @@ from hokusai_mlflow_plugin.store.mlflow_compat.database import (
 )
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
+# Built once, since that takes longer than the database needs for the join.
+_WITH_TOKEN = joinedload(
+    SqlModelVersion.model_version_tags.and_(SqlModelVersionTag.key == TOKEN_ID_TAG)
+)
 _giving: ContextVar[bool] = ContextVar("hokusai_giving_alias", default=False)
 
 
@@ -42,13 +46,12 @@ def _read_with_token(state: ORMExecuteState) -> None:
     if not (_giving.get() and state.is_select) or state.is_relationship_load:
         return
     if state.bind_mapper is inspect(SqlModelVersion):
-        token = SqlModelVersion.model_version_tags.and_(SqlModelVersionTag.key == TOKEN_ID_TAG)
-        state.statement = state.statement.options(joinedload(token))
+        state.statement = state.statement.options(_WITH_TOKEN)
 
 
-def aliases_given(session: HokusaiSession) -> Iterator[AliasGiven]:
-    """The aliases that the session's pending objects give to versions with a token."""
-    for row in (*session.new, *session.dirty):
+def aliases_given(session: HokusaiSession, pending: Iterable[object]) -> Iterator[AliasGiven]:
+    """The aliases that new and changed objects of a session give to versions with a token."""
+    for row in pending:
         if not isinstance(row, SqlRegisteredModelAlias):
             continue
         changed = inspect(row).attrs.version.history

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from sqlalchemy import event, inspect
+from sqlalchemy import event, inspect, or_
 from sqlalchemy.orm import ORMExecuteState, joinedload
 
 from hokusai_mlflow_plugin.db.index.live_versions import Version
@@ -26,6 +26,13 @@ from hokusai_mlflow_plugin.store.mlflow_compat.database import (
 )
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
+# Built once, since that takes longer than the database needs for the join; OR instead of IN, whose
+# list is expanded anew at each execution.
+_WITH_BINDING = joinedload(
+    SqlRegisteredModel.registered_model_tags.and_(
+        or_(*(SqlRegisteredModelTag.key == key for key in BINDING_TAGS))
+    )
+)
 _creating: ContextVar[bool] = ContextVar("hokusai_creating_version", default=False)
 
 
@@ -44,9 +51,12 @@ def _read_with_binding(state: ORMExecuteState) -> None:
     if not (_creating.get() and state.is_select) or state.is_relationship_load:
         return
     if state.bind_mapper is inspect(SqlRegisteredModel):
-        tags = SqlRegisteredModel.registered_model_tags
-        binding = tags.and_(SqlRegisteredModelTag.key.in_(BINDING_TAGS))
-        state.statement = state.statement.options(joinedload(binding))
+        state.statement = state.statement.options(_WITH_BINDING)
+
+
+def version_created() -> None:
+    """The version is written: MLflow reads the model once more, and then for its aliases alone."""
+    _creating.set(False)
 
 
 def bind_new_version(session: HokusaiSession) -> None:

@@ -22,7 +22,7 @@ from hokusai_mlflow_plugin.services import registry_writes
 from hokusai_mlflow_plugin.services.changes import Changes, CreatedVersion
 from hokusai_mlflow_plugin.store import registry_log
 from hokusai_mlflow_plugin.store.aliases import aliases_given
-from hokusai_mlflow_plugin.store.binding import bind_new_version
+from hokusai_mlflow_plugin.store.binding import bind_new_version, version_created
 from hokusai_mlflow_plugin.store.mlflow_compat.database import (
     DEFAULT_WORKSPACE,
     SqlModelVersion,
@@ -46,7 +46,8 @@ _PARTS = (*_TAGS, SqlRegisteredModelAlias)
 def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object) -> None:
     _spell_as_stored(session)
     bind_new_version(session)
-    changes = _changes(session)
+    # Kept for the hook after the flush, which would find the same.
+    changes = session.changes = _changes(session)
     if not changes.needs_lock:
         return
     try:
@@ -57,7 +58,7 @@ def _lock(session: HokusaiSession, _context: UOWTransaction, _instances: object)
 
 @event.listens_for(HokusaiSession, "after_flush")
 def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
-    changes = _changes(session)
+    changes = session.changes
     if not changes:
         return
     try:
@@ -66,6 +67,8 @@ def _apply(session: HokusaiSession, _context: UOWTransaction) -> None:
         if not isinstance(error, ConcurrentWrite):  # that is begun again
             registry_log.refused(changes, error)
         raise translate(error) from error
+    if changes.created:
+        version_created()
 
 
 def _spell_as_stored(session: HokusaiSession) -> None:
@@ -86,10 +89,12 @@ def _spell_as_stored(session: HokusaiSession) -> None:
 
 
 def _changes(session: HokusaiSession) -> Changes:
-    """What the session's pending objects change; the same before and after the flush."""
+    """What the session's pending objects change."""
     changes = Changes()
     created: dict[VersionId, CreatedVersion] = {}
-    for row in session.new:
+    # Once each: the session makes these sets anew whenever it is asked.
+    new, dirty = tuple(session.new), tuple(session.dirty)
+    for row in new:
         if isinstance(row, SqlRegisteredModel):
             changes.created_models.add(ModelId(_workspace(row), row.name))
         elif isinstance(row, SqlModelVersion):
@@ -100,10 +105,10 @@ def _changes(session: HokusaiSession) -> Changes:
     changes.created.extend(created.values())
     # Once all new versions are known: a tag that comes with its version is part of the creation,
     # and taken for a write it would be checked and decided on a second time.
-    for row in session.new:
+    for row in new:
         _add_tag_write(changes, created, row, is_new=True)
-    changes.aliased.extend(aliases_given(session))
-    for row in session.dirty:
+    changes.aliased.extend(aliases_given(session, (*new, *dirty)))
+    for row in dirty:
         if isinstance(row, SqlModelVersion):
             _add_stage_change(changes, row)
         elif isinstance(row, SqlRegisteredModel):
@@ -132,9 +137,9 @@ def _add_deletion(changes: Changes, row: Any) -> None:
 def _add_tag_write(
     changes: Changes, created: dict[VersionId, CreatedVersion], row: Any, *, is_new: bool = False
 ) -> None:
-    if isinstance(row, SqlModelVersionTag) and (keys := _watched(row, RULED_TAGS)):
+    if isinstance(row, SqlModelVersionTag):
         version = _version_id(row)
-        if version not in created:
+        if version not in created and (keys := _watched(row, RULED_TAGS)):
             changes.retagged.setdefault(version, set()).update(keys)
             if is_new:
                 changes.added.setdefault(version, set()).update(keys)

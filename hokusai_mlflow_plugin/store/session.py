@@ -11,6 +11,7 @@ from typing import cast
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
+from hokusai_mlflow_plugin.services.changes import Changes
 from hokusai_mlflow_plugin.services.deltaone.judge import Judge
 from hokusai_mlflow_plugin.store.mysql_errors import explained
 
@@ -24,6 +25,9 @@ class HokusaiSession(Session):
     def judge(self) -> Judge:
         """Settings and evidence that the registry's decisions depend on."""
         return cast(Judge, self.info[_JUDGE])
+
+    changes: Changes
+    """What the flush under way does, as it was found before it."""
 
 
 def session_maker(engine: Engine, judge: Judge) -> sessionmaker[HokusaiSession]:

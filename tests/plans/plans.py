@@ -19,6 +19,8 @@ class Plan:
 
     statement: str
     text: str
+    is_compiled_once: bool
+    """Whether SQLAlchemy finds its SQL again, or makes it anew for each call."""
 
     def scanned_tables(self) -> set[str]:
         """Tables, or SQLite's names for them, that the plan reads from one end to the other."""
@@ -33,18 +35,22 @@ def plans_of(engine: Engine, call: Callable[[Connection], Any]) -> list[Plan]:
     with engine.connect() as connection:
         with _heard(connection) as statements:
             call(connection)
-        found = [Plan(sql, _explain(connection, sql, given)) for sql, given in statements]
+        found = [
+            Plan(sql, _explain(connection, sql, given), once) for sql, given, once in statements
+        ]
         connection.rollback()
     return found
 
 
 @contextmanager
-def _heard(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
-    statements: list[tuple[str, Any]] = []
+def _heard(connection: Connection) -> Iterator[list[tuple[str, Any, bool]]]:
+    statements: list[tuple[str, Any, bool]] = []
 
-    def hear(_connection: Any, _cursor: Any, sql: str, given: Any, *_others: Any) -> None:
+    def hear(
+        _connection: Any, _cursor: Any, sql: str, given: Any, context: Any, _many: bool
+    ) -> None:
         if sql.lstrip().upper().startswith(_EXPLAINED):
-            statements.append((sql, given))
+            statements.append((sql, given, context.compiled.cache_key is not None))
 
     event.listen(connection, "before_cursor_execute", hear)
     yield statements
