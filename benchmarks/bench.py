@@ -20,8 +20,10 @@ import bench_clients
 import bench_connections
 import bench_dispatch
 import bench_http
+import bench_ledger
 import bench_pages
 import bench_reads
+import bench_renames
 import bench_report
 import bench_writes
 from bench_databases import prepare
@@ -53,11 +55,13 @@ def main() -> None:
             if size in HTTP_SIZES:
                 rounds, seconds = arguments.http_rounds, arguments.http_seconds
                 figures += bench_http.measure(database, uri, size, rounds, seconds)
-                figures += bench_pages.measure(database, uri, size, arguments.rounds)
                 figures += bench_connections.measure(database, uri, size, arguments.rounds)
+            figures += bench_pages.measure(database, uri, size, arguments.rounds)
             if size == min(arguments.sizes):
                 figures += bench_clients.measure(database, uri, size, arguments.rounds)
                 figures += bench_dispatch.measure(database, uri, size)
+                figures += bench_ledger.measure(database, uri, size)
+                figures += bench_renames.measure(database, uri, size)
             _write(arguments.name, figures)
         figures += bench_reads.growth(database, uris, arguments.rounds)
     _write(arguments.name, figures)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 from sqlalchemy import make_url
 
+ROUND_TRIP_MS = 1
+"""What benchmarks add to each."""
 _CHUNK = 1 << 20
 _DEFAULT_PORT = 5432
 

@@ -18,6 +18,7 @@ from hokusai_mlflow_plugin.store.registry_store import build_store
 VERSIONS_PER_MODEL = 10
 SCAN_PAGE = 200
 STOCK_BUDGET_S = 15.0
+BARE_TARGETS = {10: "≤1.3", 100: "≤1.5"}
 
 _VERSIONS = text(
     "SELECT v.workspace, v.name, v.version, v.creation_time, v.last_updated_time, v.description,"
@@ -27,6 +28,24 @@ _VERSIONS = text(
     " WHERE i.workspace = 'default' AND i.token_id = :token"
     " AND v.current_stage <> 'Deleted_Internal'"
     " ORDER BY i.creation_time DESC, i.name DESC, i.version DESC LIMIT :limit"
+)
+_LINEAGE_VERSIONS = text(
+    "SELECT v.workspace, v.name, v.version, v.creation_time, v.last_updated_time, v.description,"
+    " v.user_id, v.current_stage, v.source, v.run_id, v.status, v.status_message, v.run_link,"
+    " i.token_id, i.benchmark_metric, i.benchmark_value, i.contributor_address, d.outcome,"
+    " d.reason, d.improvement_pp, d.evidence, d.decided_time, b.name, b.version, b.value"
+    " FROM hokusai_token_index i JOIN model_versions v"
+    " ON v.workspace = i.workspace AND v.name = i.name AND v.version = i.version"
+    " LEFT JOIN hokusai_decisions d"
+    " ON d.workspace = i.workspace AND d.decision_id = i.decision_id"
+    " LEFT JOIN hokusai_decisions b"
+    " ON b.workspace = d.workspace AND b.decision_id = d.baseline_decision_id"
+    " WHERE i.workspace = 'default' AND i.name = :name"
+    " AND v.current_stage <> 'Deleted_Internal' ORDER BY i.version LIMIT :limit"
+)
+_LINEAGE_TAGS = text(
+    "SELECT version, key, value FROM model_version_tags"
+    " WHERE workspace = 'default' AND name = :name"
 )
 _TAGS = text(
     "SELECT t.name, t.version, t.key, t.value FROM hokusai_token_index i"
@@ -44,6 +63,13 @@ def bare_sql(engine: Engine, token: str, limit: int) -> tuple[Any, Any]:
         return versions, connection.execute(_TAGS, {"token": token, "oldest": oldest}).all()
 
 
+def bare_lineage(engine: Engine, name: str) -> tuple[Any, Any]:
+    """The versions, decisions and tags of a model's lineage by two statements and nothing else."""
+    with engine.connect() as connection:
+        versions = connection.execute(_LINEAGE_VERSIONS, {"name": name, "limit": 1000}).all()
+        return versions, connection.execute(_LINEAGE_TAGS, {"name": name}).all()
+
+
 def measure(database: str, uri: str, versions: int, rounds: int) -> list[Figure]:
     """Figures of reads at the store on one database."""
     ours: Any = build_store(f"hokusai+{uri}")
@@ -51,14 +77,16 @@ def measure(database: str, uri: str, versions: int, rounds: int) -> list[Figure]
     figures: list[Figure] = []
 
     def add(what: str, peer: str, found: Mapping[str, Times], target: str = "") -> None:
-        on = target if database == "postgresql" else ""
+        # On SQLite the database answers at once, and what it costs to ask is most of the time.
+        on = target if database == "postgresql" or not target else "≤2"
         figures.append(in_time(database, versions, what, peer, found["ours"], found[peer], on))
 
     for page, token in ((10, _random_token(versions)), (100, lambda: lineage_token(1000))):
-        cases = _list_by_token(ours, stock, token, page)
-        found = times_ms(cases, rounds, STOCK_BUDGET_S)
         what = f"list by token, page of {page}, store"
-        add(what, "bare SQL", found, "≤2")
+        # These two by themselves: stock's search reads all tags, and leaves cold caches.
+        pair = {"ours": _ask(ours, token, page), "bare SQL": _bare(ours, token, page)}
+        add(what, "bare SQL", times_ms(pair, rounds), BARE_TARGETS[page])
+        found = times_ms(_list_by_token(ours, stock, token, page), rounds, STOCK_BUDGET_S)
         add(what, "stock tag search", found, "≤0.01" if versions >= 10**6 and page == 10 else "")
         if page == 10:
             one, pages = found["client scan, one page"], versions / SCAN_PAGE
@@ -66,12 +94,8 @@ def measure(database: str, uri: str, versions: int, rounds: int) -> list[Figure]
             add(what, "client scan", {**found, "client scan": scanned})
     for size in LINEAGE_SIZES:
         found = times_ms(_lineage(ours, stock, size), rounds)
-        add(
-            f"lineage of {size}, store",
-            "stock search by name",
-            found,
-            "≤1.5" if size == 1000 else "",
-        )
+        for peer in ("bare SQL", "stock search by name"):
+            add(f"lineage of {size}, store", peer, found, "≤1.5" if size == 1000 else "")
     return figures
 
 
@@ -103,7 +127,6 @@ def _list_by_token(
 ) -> dict[str, Callable[[], Any]]:
     cases: dict[str, Callable[[], Any]] = {
         "ours": _ask(ours, token, page),
-        "bare SQL": lambda: bare_sql(ours.engine, token(), page),
         "stock tag search": lambda: stock.search_model_versions(
             f"tags.hokusai_token_id = '{token()}'", max_results=page
         ),
@@ -116,10 +139,15 @@ def _lineage(ours: Any, stock: Any, size: int) -> dict[str, Callable[[], Any]]:
     name = lineage_model(size)
     return {
         "ours": lambda: ours.ask(get_lineage, name, max_results=1000),
+        "bare SQL": lambda: bare_lineage(ours.engine, name),
         "stock search by name": lambda: stock.search_model_versions(
             f"name = '{name}'", max_results=1000
         ),
     }
+
+
+def _bare(store: Any, token: Callable[[], str], page: int) -> Callable[[], Any]:
+    return lambda: bare_sql(store.engine, token(), page)
 
 
 def _ask(store: Any, token: Callable[[], str], page: int) -> Callable[[], Any]:
