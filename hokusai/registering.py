@@ -57,10 +57,11 @@ def register_version(
     Raises:
         MlflowException: There is no such model to register, or the registry refuses it.
     """
-    if known is not None:
-        return known, _create_version(client, model_uri, name, tags)
-    with registering(), new_model(client, name, model_uri) as created:
-        version = _create_version(client, model_uri, name, tags)
+    with registering():
+        if known is not None:
+            return known, _create_version(client, model_uri, name, tags)
+        with new_model(client, name, model_uri) as created:
+            version = _create_version(client, model_uri, name, tags)
     if created is None or created.creation_timestamp is None:  # a store that creates it later
         return client.get_registered_model(name), version
     return created, version
@@ -69,11 +70,8 @@ def register_version(
 def _create_version(
     client: MlflowClient, model_uri: str, name: str, tags: Mapping[str, str]
 ) -> ModelVersion:
-    with registering():
-        source, run_id, model_id = _source(client, model_uri)
-        version = client.create_model_version(
-            name, source, run_id, tags=dict(tags), model_id=model_id
-        )
+    source, run_id, model_id = _source(client, model_uri)
+    version = client.create_model_version(name, source, run_id, tags=dict(tags), model_id=model_id)
     if model_id is not None:
         _link(client, model_id, version)
     return version

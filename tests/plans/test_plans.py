@@ -19,6 +19,7 @@ from hokusai_mlflow_plugin.db.deltaone import (
     past_decisions,
     past_values,
     series_heads,
+    surroundings,
 )
 from hokusai_mlflow_plugin.db.history import history_rows
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_pages
@@ -28,8 +29,8 @@ from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.db.rewards import (
     delivery_queue,
     delivery_state,
+    event_rows,
     event_standing,
-    ledger_rows,
     replays,
 )
 from hokusai_mlflow_plugin.db.schema.tables import metadata
@@ -138,7 +139,7 @@ INDEXED: Mapping[str, Call] = {
     "uq_hokusai_reward_events_event_id": lambda c: replays.replay(
         c, WORKSPACE, f"event-{COMPLETE}", 0
     ),
-    "ix_hokusai_reward_events_token": lambda c: ledger_rows.read_events(
+    "ix_hokusai_reward_events_token": lambda c: event_rows.read_events(
         c, WORKSPACE, 0, 100, COMPLETE_TOKEN
     ),
     "ix_hokusai_reward_corrections_event": lambda c: event_standing.read_corrections(
@@ -158,7 +159,7 @@ WRITES: Mapping[str, Call] = {
     "asking a token's owner": lambda c: token_owners.read_owner(c, COMPLETE_TOKEN, "alice"),
     "claiming a token": lambda c: token_owners.claim(c, WORKSPACE, COMPLETE_TOKEN, 1),
     "renaming a history": lambda c: history_rows.rename_model(c, MODEL, "other-name"),
-    "judging a version": lambda c: series_heads.read_surroundings(c, MODEL, SERIES),
+    "judging a version": lambda c: surroundings.read_surroundings(c, MODEL, SERIES),
     "reading a version": lambda c: live_versions.read_version(c, VERSION),
     "reading a version's tags": lambda c: live_versions.read_tags(c, VERSION, {"a", "b"}),
     "giving a model a token": lambda c: live_versions.versions_of_other_tokens(

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
 
+from hokusai_mlflow_plugin.db.rewards.event_rows import MODELS_OF_EVENT, WITH_MODELS
 from hokusai_mlflow_plugin.db.rewards.event_states import STATE
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import MODELS_OF_EVENT, WITH_MODELS
 from hokusai_mlflow_plugin.db.schema.tables import (
     corrections,
     deliveries,

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
+from hokusai_mlflow_plugin.db.rewards.event_rows import MODELS_OF_EVENT, WITH_MODELS
 from hokusai_mlflow_plugin.db.rewards.event_states import STATE
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import MODELS_OF_EVENT, WITH_MODELS
 from hokusai_mlflow_plugin.db.schema.tables import reward_events
 
 
@@ -24,7 +24,7 @@ def read_newest_events(
 
     Of so many events those that are in a state, where one is named.
 
-    Shape: as ``ledger_rows.read_models_of_events``.
+    Shape: as ``event_rows.read_models_of_events``.
     """
     newest = _newest(workspace, before, limit, token_id)
     query = (

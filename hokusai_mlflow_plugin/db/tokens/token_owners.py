@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
 
-from hokusai_mlflow_plugin.db.deltaone.series_heads import ownership_of
+from hokusai_mlflow_plugin.db.deltaone.surroundings import ownership_of
 from hokusai_mlflow_plugin.db.index.live_versions import begin_writing
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series, token_publishers, tokens
 from hokusai_mlflow_plugin.db.seals import sealed

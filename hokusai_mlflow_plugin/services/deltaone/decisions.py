@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.deltaone import decision_log, paid_runs, series_heads
-from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
+from hokusai_mlflow_plugin.db.deltaone import decision_log, paid_runs, series_heads, surroundings
+from hokusai_mlflow_plugin.db.deltaone.surroundings import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import IndexedAs, Version
 from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.keys import SeriesId, VersionId
@@ -103,7 +103,7 @@ def decide_version(
     # Values that are there already begin the series: else the first one to be decided on would, and
     # each of them could be beaten for a reward.
     if head is None and _begin_with_past(connection, judge, series, candidate, version.id):
-        head = series_heads.read_surroundings(connection, version.id.model, series).head
+        head = surroundings.read_surroundings(connection, version.id.model, series).head
     mended = Mended(head)
     if head is not None:
         mended = mend(connection, judge, series, version, candidate, head, decision_id)
@@ -162,7 +162,7 @@ def _move_head(
                     require_evidence(judge.settings, version, tags, finding, is_copy=is_copy)
         if _swap_head(connection, series, candidate, verdict, head, decision_id):
             return _Moved(verdict, head, finding)
-        head = series_heads.read_surroundings(connection, version.id.model, series).head
+        head = surroundings.read_surroundings(connection, version.id.model, series).head
     raise ConcurrentWrite(f"Series {series.token_id} {series.benchmark_metric} is too busy.")
 
 

@@ -7,9 +7,14 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.deltaone import past_decisions, past_values, series_heads
-from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
+from hokusai_mlflow_plugin.db.deltaone import (
+    past_decisions,
+    past_values,
+    series_heads,
+    surroundings,
+)
 from hokusai_mlflow_plugin.db.deltaone.standing import latest_standing
+from hokusai_mlflow_plugin.db.deltaone.surroundings import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.keys import SeriesId
 from hokusai_mlflow_plugin.domain.delta import (
@@ -96,7 +101,7 @@ def mend(
     falling_heads.lower(
         connection, series, row, found, reason, is_baseline=is_baseline, actor=judge.actor()
     )
-    return Mended(series_heads.read_surroundings(connection, version.id.model, series).head)
+    return Mended(surroundings.read_surroundings(connection, version.id.model, series).head)
 
 
 def _way(head: SeriesHead) -> Direction:

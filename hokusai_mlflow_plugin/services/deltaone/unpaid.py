@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hokusai_mlflow_plugin.db.deltaone.series_heads import HeadElsewhere, SeriesHead
+from hokusai_mlflow_plugin.db.deltaone.series_heads import HeadElsewhere
+from hokusai_mlflow_plugin.db.deltaone.surroundings import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.domain.delta import improvement
 from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.rewards import (
     delivery_state,
+    event_rows,
     event_standing,
     ledger_page_rows,
-    ledger_rows,
     verifications,
 )
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
 from hokusai_mlflow_plugin.domain.errors import EventNotFound
 from hokusai_mlflow_plugin.domain.tokens import require_token_id, shown
 from hokusai_mlflow_plugin.services.queries.pagination import SEQUENCE, require_in
@@ -65,7 +65,7 @@ def newest_events(
     scanned = ledger_page_rows.read_newest_events(*asked, state)
     found = [row["sequence"] for row in scanned if visible.all or is_visible(row, visible)]
     page = found[:EVENTS_PER_PAGE]
-    rows = ledger_rows.read_events_at(connection, workspace, page)
+    rows = event_rows.read_events_at(connection, workspace, page)
     standing = event_standing.read_standing(connection, workspace, page)
     answer: Json = {
         "reward_events": [

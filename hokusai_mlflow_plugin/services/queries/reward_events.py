@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.rewards import ledger_rows
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards import event_rows
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
 from hokusai_mlflow_plugin.domain.errors import InvalidRequest
 from hokusai_mlflow_plugin.domain.reward_events import EventState
 from hokusai_mlflow_plugin.domain.tokens import check_token_id, shown
@@ -69,24 +69,24 @@ def list_events(
         raise InvalidRequest(f"Parameter state is {shown(state)}: use one of {known}.")
     if since is not None:
         require_in(MILLISECONDS, "since", since)
-    asked = [] if state is None else [ledger_rows.in_state(state)]
-    asked += [] if since is None else [ledger_rows.since(since)]
+    asked = [] if state is None else [event_rows.in_state(state)]
+    asked += [] if since is None else [event_rows.since(since)]
     if visible.all and not asked:
-        rows = ledger_rows.read_events(connection, workspace, after, max_results, token_id)
+        rows = event_rows.read_events(connection, workspace, after, max_results, token_id)
         return _answer(connection, workspace, rows)
-    scanned = ledger_rows.read_models_of_events(
+    scanned = event_rows.read_models_of_events(
         connection, workspace, after, MAX_SCANNED, token_id, *asked
     )
     found = [row["sequence"] for row in scanned if visible.all or is_visible(row, visible)]
-    rows = ledger_rows.read_events_at(connection, workspace, found[:max_results])
+    rows = event_rows.read_events_at(connection, workspace, found[:max_results])
     answer = _answer(connection, workspace, rows)
     if len(found) < max_results:
-        last = ledger_rows.last_scanned(connection, workspace, after, MAX_SCANNED, token_id)
+        last = event_rows.last_scanned(connection, workspace, after, MAX_SCANNED, token_id)
         if last is not None:
             answer["next_after"] = last
     return answer
 
 
 def _answer(connection: Connection, workspace: str, rows: Sequence[RowMapping]) -> Json:
-    states = ledger_rows.read_states(connection, workspace, [row["sequence"] for row in rows])
+    states = event_rows.read_states(connection, workspace, [row["sequence"] for row in rows])
     return {"reward_events": [event_of(row) for row in rows], "states": dict(states)}

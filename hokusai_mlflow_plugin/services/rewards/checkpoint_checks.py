@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.rewards import checkpoint_rows, ledger_rows
+from hokusai_mlflow_plugin.db.rewards import checkpoint_rows, event_rows, ledger_rows
 from hokusai_mlflow_plugin.domain.checkpoints import Checkpoint, read_checkpoint
 from hokusai_mlflow_plugin.domain.errors import InvalidKey, InvalidNote
 from hokusai_mlflow_plugin.domain.signed_notes import PublicKey, open_note, read_public_key
@@ -69,7 +69,7 @@ def given_faults(connection: Connection, checkpoint: Checkpoint) -> Iterator[Led
         message = f"The checkpoint is of ledger {checkpoint.ledger_id}, which is not here."
         yield LedgerFault("", 0, "ledger_removed", message)
         return
-    found = ledger_rows.read_events_at(connection, workspace, [checkpoint.sequence])
+    found = event_rows.read_events_at(connection, workspace, [checkpoint.sequence])
     if problem := difference(checkpoint, found[0]["hash"] if found else None):
         yield LedgerFault(workspace, checkpoint.sequence, "checkpoint_differs", problem)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
-from hokusai_mlflow_plugin.db.rewards import checkpoint_rows, ledger_rows
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import LedgerTail, event_of
+from hokusai_mlflow_plugin.db.rewards import checkpoint_rows, event_rows, ledger_rows
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
+from hokusai_mlflow_plugin.db.rewards.ledger_rows import LedgerTail
 from hokusai_mlflow_plugin.domain.checkpoints import Checkpoint
 from hokusai_mlflow_plugin.domain.errors import InvalidKey, InvalidNote, LedgerRewritten
 from hokusai_mlflow_plugin.domain.signed_notes import SigningKey, sign
@@ -112,7 +113,7 @@ def _follow(
         if each.ledger_id != tail.ledger_id:
             reason = f"Its checkpoint is of ledger {each.ledger_id}, and it is {tail.ledger_id}."
             raise LedgerRewritten(workspace, reason)
-        found = ledger_rows.read_events_at(connection, workspace, [each.sequence])
+        found = event_rows.read_events_at(connection, workspace, [each.sequence])
         if problem := difference(each, found[0]["hash"] if found else None):
             raise LedgerRewritten(workspace, problem)
     chain = EventChain(workspace)
@@ -120,7 +121,7 @@ def _follow(
         chain = EventChain(workspace, known[-1].sequence, known[-1].hash)
     while chain.sequence < tail.last_sequence:
         limit = min(_BATCH, tail.last_sequence - chain.sequence)
-        rows = ledger_rows.read_events(connection, workspace, chain.sequence, limit)
+        rows = event_rows.read_events(connection, workspace, chain.sequence, limit)
         if not rows or rows[-1]["sequence"] > tail.last_sequence:
             raise LedgerRewritten(workspace, f"Event {tail.last_sequence} is gone.")
         for row in rows:

@@ -17,7 +17,7 @@ from hokusai_mlflow_plugin.db.deltaone import decision_log, past_values
 from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.keys import SeriesId
 from hokusai_mlflow_plugin.db.rewards import correction_rows
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
 from hokusai_mlflow_plugin.domain.errors import (
     CorrectionRefused,
     DamagedSeries,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
 from hokusai_mlflow_plugin.domain.contributors import contributors_of
 from hokusai_mlflow_plugin.domain.delta import against

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from hokusai_mlflow_plugin.db.rewards import ledger_rows
+from hokusai_mlflow_plugin.db.rewards import event_rows
 from hokusai_mlflow_plugin.domain.values import plain
 from hokusai_mlflow_plugin.services.rewards import payee_totals
 from hokusai_mlflow_plugin.services.rewards.payee_totals import Key, Total
@@ -52,7 +52,7 @@ def has_events(
     connection: Connection, workspace: str, token_id: str, visible: Visible = EVERYTHING
 ) -> bool:
     """Whether a token has a reward event that the asker may read."""
-    pairs = ledger_rows.read_models_of_token(connection, workspace, token_id)
+    pairs = event_rows.read_models_of_token(connection, workspace, token_id)
     return any(visible.all or is_visible(pair, visible) for pair in pairs)
 
 
@@ -60,14 +60,14 @@ def is_visible(row: RowMapping, visible: Visible) -> bool:
     """Whether the asker may read both models that an event is about, by the names of today.
 
     Args:
-        row: As ``ledger_rows.read_models_of_events`` has it.
+        row: As ``event_rows.read_models_of_events`` has it.
         visible: The models that the asker may read.
     """
     return row["name"] in visible and row["baseline_name"] in visible
 
 
 def _all_visible(connection: Connection, workspace: str, token_id: str, visible: Visible) -> bool:
-    pairs = ledger_rows.read_models_of_token(connection, workspace, token_id)
+    pairs = event_rows.read_models_of_token(connection, workspace, token_id)
     return all(is_visible(pair, visible) for pair in pairs)
 
 
@@ -77,13 +77,13 @@ def _readable_sums(
     sums: dict[Key, Total] = {}
     after = 0
     for _batch in range(MAX_EVENTS // _BATCH):
-        rows = ledger_rows.read_events(connection, workspace, after, _BATCH, token_id)
+        rows = event_rows.read_events(connection, workspace, after, _BATCH, token_id)
         readable = _readable(connection, workspace, after, rows, token_id, visible)
         payee_totals.add(sums, readable)
         if len(rows) < _BATCH:
             return sums, None
         after = rows[-1]["sequence"]
-    is_last = not ledger_rows.read_events(connection, workspace, after, 1, token_id)
+    is_last = not event_rows.read_events(connection, workspace, after, 1, token_id)
     return sums, None if is_last else after
 
 
@@ -95,6 +95,6 @@ def _readable(
     token_id: str,
     visible: Visible,
 ) -> list[RowMapping]:
-    models = ledger_rows.read_models_of_events(connection, workspace, after, len(rows), token_id)
+    models = event_rows.read_models_of_events(connection, workspace, after, len(rows), token_id)
     readable = {each["sequence"] for each in models if is_visible(each, visible)}
     return [row for row in rows if row["sequence"] in readable]

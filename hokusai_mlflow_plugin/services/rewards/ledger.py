@@ -15,7 +15,7 @@ from typing import Any
 import rfc8785
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.deltaone.series_heads import SeriesHead
+from hokusai_mlflow_plugin.db.deltaone.surroundings import SeriesHead
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
 from hokusai_mlflow_plugin.db.rewards import delivery_queue, ledger_rows, review_rows

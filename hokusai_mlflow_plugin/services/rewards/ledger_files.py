@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import rfc8785
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.rewards import ledger_rows
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards import event_rows, ledger_rows
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
 from hokusai_mlflow_plugin.domain.checkpoints import Checkpoint
 from hokusai_mlflow_plugin.domain.errors import DamagedLedger
 from hokusai_mlflow_plugin.services.rewards.checkpoint_checks import difference
@@ -35,7 +35,7 @@ def export_lines(connection: Connection, workspace: str) -> Iterator[bytes]:
     tail = ledger_rows.read_tail(connection, workspace)
     last, end = 0, tail.last_sequence if tail else 0
     while last < end:
-        rows = ledger_rows.read_events(connection, workspace, last, min(_BATCH, end - last))
+        rows = event_rows.read_events(connection, workspace, last, min(_BATCH, end - last))
         if not rows:  # removed; who checks the file finds it
             return
         for row in rows:

@@ -18,7 +18,7 @@ from hokusai_mlflow_plugin.db.rewards import (
     payee_totals,
     settlement_rows,
 )
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.payee_tags import EventVersion
 from hokusai_mlflow_plugin.domain.signed_notes import PublicKey
 from hokusai_mlflow_plugin.services.rewards import decision_checks

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites
-from hokusai_mlflow_plugin.db.rewards import ledger_rows, payee_totals
+from hokusai_mlflow_plugin.db.rewards import event_rows, ledger_rows, payee_totals
 from hokusai_mlflow_plugin.domain.contributors import FULL_WEIGHT
 from hokusai_mlflow_plugin.domain.reward_events import EventType
 from hokusai_mlflow_plugin.domain.values import EXACT, plain
@@ -39,7 +39,7 @@ def add(sums: dict[Key, Total], rows: Iterable[RowMapping]) -> None:
         with suppress(
             ValueError, TypeError, LookupError, ArithmeticError
         ):  # edited: 'rewards verify' names it
-            _add(sums, ledger_rows.event_of(row))
+            _add(sums, event_rows.event_of(row))
 
 
 def note(
@@ -57,7 +57,7 @@ def note(
     sums: dict[Key, Total] = {}
     after = tail.totalled_sequence
     while after < tail.last_sequence:
-        rows = ledger_rows.read_events(connection, workspace, after, _BATCH)
+        rows = event_rows.read_events(connection, workspace, after, _BATCH)
         if not rows:
             break
         add(sums, rows)
@@ -79,7 +79,7 @@ def of_token(connection: Connection, workspace: str, token_id: str) -> dict[Key,
     after, last, rows = payee_totals.read_totals(connection, workspace, token_id)
     sums = {_key(row): of_row(row) for row in rows}
     while after < last and (
-        events := ledger_rows.read_events(connection, workspace, after, _BATCH, token_id)
+        events := event_rows.read_events(connection, workspace, after, _BATCH, token_id)
     ):
         add(sums, events)
         after = events[-1]["sequence"]

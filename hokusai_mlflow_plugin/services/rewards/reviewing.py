@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.index import live_versions
 from hokusai_mlflow_plugin.db.joined_writes import joined_writes
 from hokusai_mlflow_plugin.db.rewards import correction_rows, delivery_queue, review_rows
-from hokusai_mlflow_plugin.db.rewards.ledger_rows import event_of
+from hokusai_mlflow_plugin.db.rewards.event_rows import event_of
 from hokusai_mlflow_plugin.db.rewards.review_rows import Review
 from hokusai_mlflow_plugin.domain.errors import (
     CorrectionRefused,

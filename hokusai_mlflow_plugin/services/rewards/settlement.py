@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from hokusai_mlflow_plugin.db.index import live_versions
 from hokusai_mlflow_plugin.db.rewards import (
     correction_rows,
-    ledger_rows,
+    event_rows,
     review_rows,
     settlement_rows,
 )
@@ -127,7 +127,7 @@ def unsettled(
     """
     before_ms = time.time_ns() // 1_000_000 - older_than_ms
     rows = settlement_rows.unsettled(connection, workspace, before_ms, after, limit)
-    return [{**ledger_rows.event_of(row), "state": row["state"]} for row in rows]
+    return [{**event_rows.event_of(row), "state": row["state"]} for row in rows]
 
 
 def _is_reference(text: str) -> bool:
