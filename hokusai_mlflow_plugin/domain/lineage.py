@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 PREVIOUS_VERSION_TAG = "previous_version"
@@ -17,8 +18,8 @@ _LOGGED_MODEL = re.compile(r"models:/+(?P<model_id>m-[0-9a-f]{32})")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 
-@dataclass(frozen=True, order=True)
-class VersionKey:
+# A tuple: pages look thousands of them up, and a dataclass is hashed and compared in Python.
+class VersionKey(NamedTuple):
     """A model version inside one workspace."""
 
     name: str

@@ -163,7 +163,8 @@ def stored_name(connection: Connection, model: ModelId) -> str | None:
 def by_version(rows: Any) -> TagsByVersion:
     """The tags in rows of ``TAG_COLUMNS``, by the version that they are of."""
     found: dict[VersionKey, dict[str, str]] = {}
-    for name, version, key, value in rows:
+    # All at once: asked for one by one, the rows took longer than to be read.
+    for name, version, key, value in rows.all():
         found.setdefault(VersionKey(name, version), {})[key] = value or ""
     return found
 

@@ -41,19 +41,18 @@ def items(
 
     A parent in a model that the asker may not read is passed over as one that is gone.
     """
-    rows = list(rows)
+    keyed = [(key_of(row), row, preceding) for row, preceding in rows]
     copies = [
-        Copy(key_of(row), origin, row["creation_time"] or 0)
-        for row, _preceding in rows
+        Copy(key, origin, row["creation_time"] or 0)
+        for key, row, _preceding in keyed
         if (origin := copied_from(row["source"]))
     ]
-    previous = {key: named_previous(tags.get(key, {}), key) for key in (key_of(r) for r, _ in rows)}
+    previous = {key: named_previous(tags.get(key, {}), key) for key, _row, _preceding in keyed}
     named = {key for key in previous.values() if key} | {copy.source for copy in copies}
     live = lineage_pages.live_versions(connection, workspace, named)
     origins, live = origins_of(connection, workspace, copies, live)
     found = []
-    for row, preceding in rows:
-        key = key_of(row)
+    for key, row, preceding in keyed:
         origin, created_ms = origins.get(key), row["creation_time"] or 0
         # What was made since then is not what was copied.
         older = frozenset(
