@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
     Integer,
     String,
@@ -81,7 +82,8 @@ def _insert_models(connection: Connection, models: int) -> None:
 
 def _insert_versions(connection: Connection, versions: int, per_model: int) -> None:
     n = column("n", Integer)
-    created = literal(FIRST_CREATION_MS) + n * 1000
+    # As a great integer: ten million thousands are more than four bytes hold.
+    created = literal(FIRST_CREATION_MS) + cast(n, BigInteger) * 1000
     rows = select(
         literal(DEFAULT_WORKSPACE),
         _model_name(n, per_model),
