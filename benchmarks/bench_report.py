@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -12,27 +13,44 @@ from pathlib import Path
 
 from bench_timing import Figure
 
+_MARKS = {True: "yes", False: "no"}
 _PLOTTED = "list by token, page of 10, store"
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """A Markdown table."""
+    """A Markdown table for each database: a line for each case and peer, a column for each size."""
+    return "\n\n".join(
+        _of_database(name, [f for f in figures if f.database == name])
+        for name in dict.fromkeys(f.database for f in figures)
+    )
+
+
+def _of_database(name: str, figures: Sequence[Figure]) -> str:
+    sizes = sorted({f.versions for f in figures})
+    columns = " | ".join(f"{size:,}" for size in sizes)
     lines = [
-        "| database | versions | what | peer | ours | peer's | unit | ratio | of fastest tenths"
-        " | target | met |",
-        "|---|---:|---|---|---:|---:|---|---:|---:|---|---|",
+        f"| {name}: ours against … | unit | {columns} | target | met |",
+        "|---|---|" + "---|" * len(sizes) + "---|---|",
     ]
-    marks = {True: "yes", False: "no", None: ""}
-    lines += [
-        f"| {f.database} | {f.versions:,} | {f.what} | {f.peer} | {f.ours:.4g} | {f.theirs:.4g} "
-        f"| {f.unit} | {f.ratio:.3g} | {_fast(f)} | {f.target} | {marks[f.met]} |"
-        for f in figures
-    ]
+    for what, peer in dict.fromkeys((_without_size(f.what), f.peer) for f in figures):
+        found = {f.versions: f for f in figures if (_without_size(f.what), f.peer) == (what, peer)}
+        cells = " | ".join(_cell(found[size]) if size in found else "" for size in sizes)
+        target = next((f.target for f in found.values() if f.target), "")
+        met = ", ".join(_MARKS[f.met] for f in found.values() if f.met is not None)
+        unit = next(iter(found.values())).unit
+        lines.append(f"| {what}: {peer} | {unit} | {cells} | {target} | {met} |")
     return "\n".join(lines)
 
 
-def _fast(figure: Figure) -> str:
-    return "" if figure.fast_ratio is None else f"{figure.fast_ratio:.3g}"
+def _cell(figure: Figure) -> str:
+    """The ratio, that of the fastest tenths, and what it is made of."""
+    fast = "" if figure.fast_ratio is None else f", {figure.fast_ratio:.3g}"
+    return f"**{figure.ratio:.3g}**{fast} ({figure.ours:.4g} ÷ {figure.theirs:.4g})"
+
+
+def _without_size(what: str) -> str:
+    """Without the size of a document, which differs between registries."""
+    return re.sub(r" \(\d+ kB\)", "", what)
 
 
 def write_json(path: Path, figures: Sequence[Figure]) -> None:
