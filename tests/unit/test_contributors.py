@@ -134,6 +134,54 @@ def test_a_weight_without_end(weight):
     assert len(violation.message) < 500
 
 
+def others(count: int) -> list[str]:
+    return [f"0x{number:040x}" for number in range(1, count + 1)]
+
+
+def test_the_smallest_share_and_the_longest_list():
+    """A basis point is a share, and a hundred contributors are a list."""
+    assert check_contributors(shares((ADDRESS, 1), (OTHER, 9999))) is None
+    assert check_contributors(shares(*((each, 100) for each in others(100)))) is None
+
+
+NO_LIST = "not a list of 1 to 100 contributors"
+NEEDS = "each entry needs exactly 'address' and 'weight'"
+FAULTY = {
+    NO_LIST: (
+        {"contributors": "[]"},
+        {"contributors": "{}"},
+        {"contributors": "1"},
+        shares(*((each, 99) for each in others(101))),
+    ),
+    NEEDS: ({"contributors": "[1]"}, {"contributors": '[{"address": "' + ADDRESS + '"}]'}),
+    "a key is there twice in one entry": (
+        {"contributors": f'[{{"address": "{ADDRESS}", "weight": 1, "weight": 10000}}]'},
+    ),
+    "an address is there twice": (shares((ADDRESS, 5000), (ADDRESS.lower(), 5000)),),
+    "the weights sum to 9999": (shares((ADDRESS, 9999)),),
+    "weight '0' is no whole basis points": (shares((ADDRESS, 10_000), (OTHER, 0)),),
+    "weight 'True' is no whole basis points": (shares((ADDRESS, True), (OTHER, 9999)),),
+    "'alice' is no Ethereum address. ": (shares(("alice", 10_000)),),
+    "'None' is no Ethereum address. ": (shares((None, 10_000)),),
+}
+
+
+@pytest.mark.parametrize("said", FAULTY)
+def test_what_is_wrong_with_shares(said):
+    """The refusal says which rule of the list was broken, and how a list is written."""
+    for tags in FAULTY[said]:
+        violation = check_contributors(tags)
+        assert (violation.key, violation.code) == ("contributors", "contributors_invalid")
+        assert violation.message.startswith(f"Tag contributors invalid: {said}")
+        assert '[{"address": "0x…", "weight": 6000}' in violation.message
+
+
+def test_the_list_and_another_tag():
+    """Whoever lists contributors names none beside; the tag to leave out is the fault's."""
+    violation = check_contributors({**shares((ADDRESS, 10_000)), "contributor": ADDRESS})
+    assert (violation.key, violation.code) == ("contributor_address", "contributor_conflict")
+
+
 @pytest.mark.parametrize(
     "tags",
     [

@@ -16,6 +16,7 @@ from hokusai_mlflow_plugin.domain.delta import (
     Head,
     Outcome,
     Verdict,
+    copied_model,
     decide,
     percentage_points,
 )
@@ -145,6 +146,14 @@ def test_a_copy_earns_nothing(direction, head):
     assert (verdict.outcome, verdict.improvement) == (Outcome.COPY, None)
     assert not verdict.moves_head
     assert "other version 2" in verdict.reason
+
+
+@pytest.mark.parametrize("name", ["other", "other version 3", "two\nlines, with version 1"])
+def test_the_model_of_a_copy_is_found_in_its_reason(name):
+    """Whoever may not read that model is not told its name; other reasons name none."""
+    copy = decided(MAX, "0.1", "0.99", copy_of=f"{name} version 2")
+    assert copied_model(copy.reason) == name
+    assert copied_model(decided(MAX, "0.1", "0.99").reason) is None
 
 
 @pytest.mark.parametrize(
