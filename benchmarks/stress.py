@@ -26,8 +26,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,40 +46,66 @@ DOWN_S = 5.0
 """So long after a kill a request may still meet the dead worker."""
 SHOWN_FAULTS = 40
 
+Span = tuple[float, float]
+"""Begin and end, in seconds of the system's clock."""
+Trouble = Callable[[Server], AbstractContextManager[Sequence[Span]]]
+"""What happens to a server during the random writes besides killed workers.
+
+Afterwards it gives the times in which requests may have met no service because of it.
+"""
+
 
 def main() -> int:
-    arguments = _arguments()
+    parser = argument_parser(__doc__)
+    parser.add_argument("database_uri", help="an empty database")
+    parser.add_argument("--stock", action="store_true", help="only what stock MLflow loses")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hokusai-stress-") as name:
-        folder = Path(name)
-        uri = arguments.database_uri
-        with serving(uri, folder, workers=arguments.workers, plugin=not arguments.stock) as server:
-            found = _burst(server, tokenised=False)
-            if not arguments.stock:
-                found += _burst(server, tokenised=True)
-                found += _random_writes(server, arguments)
-            log = server.text()
-        _print_retries(log)
-        if arguments.log:
-            arguments.log.write_text(log)
+        return run(arguments.database_uri, Path(name), arguments, stock=arguments.stock)
+
+
+def run(
+    database_uri: str,
+    folder: Path,
+    arguments: argparse.Namespace,
+    *,
+    stock: bool = False,
+    trouble: Trouble | None = None,
+) -> int:
+    """All of the run: writes, proofs and what is printed; 1 where a fault was found."""
+    with serving(database_uri, folder, workers=arguments.workers, plugin=not stock) as server:
+        found = _burst(server, tokenised=False)
+        if not stock:
+            found += _burst(server, tokenised=True)
+            results, faults_seen = _random_writes(server, arguments, trouble or _no_trouble)
+            found += faults_seen + _proofs(database_uri, results)
+        log = server.text()
+    _print_retries(log)
+    if arguments.log:
+        arguments.log.write_text(log)
     for fault in found[:SHOWN_FAULTS]:
         print(f"FAULT: {fault}")
     print(f"{len(found)} faults" if found else "no fault")
     return 1 if found else 0
 
 
-def _arguments() -> argparse.Namespace:
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of every such run."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("database_uri", help="an empty database")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--kill-every", type=float, default=8, help="seconds; 0 kills nobody")
-    parser.add_argument("--stock", action="store_true", help="only what stock MLflow loses")
     parser.add_argument("--log", type=Path, help="where to keep the server's log")
-    return parser.parse_args()
+    return parser
+
+
+@contextmanager
+def _no_trouble(_server: Server) -> Iterator[Sequence[Span]]:
+    yield ()
 
 
 def _burst(server: Server, *, tokenised: bool) -> list[str]:
@@ -118,11 +145,15 @@ def _burst(server: Server, *, tokenised: bool) -> list[str]:
     return found
 
 
-def _random_writes(server: Server, arguments: argparse.Namespace) -> list[str]:
+def _random_writes(
+    server: Server, arguments: argparse.Namespace, trouble: Trouble
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What each client knows, and the faults that were seen meanwhile."""
     _prepare(server, strikes=int(arguments.seconds / STRIKE_EVERY_S))
     killer = Killer(server, random.Random(arguments.seed), arguments.kill_every or 1e9)
-    with killer.at_work():
+    with killer.at_work(), trouble(server) as gaps:
         results = _run_clients(server, arguments)
+    excuses = [*((kill, kill + DOWN_S) for kill in killer.kills), *gaps]
     statuses: Counter[str] = Counter()
     writes: Counter[str] = Counter()
     found: list[str] = []
@@ -135,7 +166,7 @@ def _random_writes(server: Server, arguments: argparse.Namespace) -> list[str]:
         found += [
             f"outage without a kill: {outage}"
             for outage in result["outages"]
-            if not _is_excused(outage, killer.kills)
+            if not _is_excused(outage, excuses)
         ]
     print(
         f"{arguments.clients} clients, {arguments.seconds} s, seed {arguments.seed}: "
@@ -146,7 +177,7 @@ def _random_writes(server: Server, arguments: argparse.Namespace) -> list[str]:
     by_status = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
     print(f"answers by status: {by_status}")
     print(f"{len(killer.kills)} workers killed, {outages} requests met one")
-    return found + _proofs(arguments.database_uri, results)
+    return results, found
 
 
 def _prepare(server: Server, strikes: int) -> None:
@@ -178,9 +209,9 @@ def _run_clients(server: Server, arguments: argparse.Namespace) -> list[dict[str
     return [json.loads(each) for each in printed]
 
 
-def _is_excused(outage: Sequence[Any], kills: Sequence[float]) -> bool:
+def _is_excused(outage: Sequence[Any], excuses: Sequence[Span]) -> bool:
     begin, end, _kind = outage
-    return any(begin <= kill + DOWN_S and kill <= end for kill in kills)
+    return any(begin <= over and since <= end for since, over in excuses)
 
 
 def _proofs(database_uri: str, results: Sequence[dict[str, Any]]) -> list[str]:
