@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 import requests
 from security.accounts import ADMIN, READER, STRANGER
-from security.seeds import SECRET, TOKEN
+from security.matrix import page_cell, pages_matrix
+from security.seeds import SECOND, SECRET, TOKEN
 from security.servers import Auth, Server
 
 from hokusai_mlflow_plugin.web.api.routes import ROUTES
@@ -18,11 +18,10 @@ from hokusai_mlflow_plugin.web.pages.assets import all_assets
 from hokusai_mlflow_plugin.web.pages.pages import PAGES
 
 ROOT = "/hokusai/"
-SECURITY = Path(__file__).parents[2] / "SECURITY.md"
 ROLES: dict[str, Auth | None] = {
     "administrator": ADMIN,
-    "reader": READER,
-    "stranger": STRANGER,
+    f"reader of `{SECOND}`": READER,
+    "no rights": STRANGER,
     "anonymous": None,
 }
 TEMPLATES = sorted(
@@ -118,37 +117,21 @@ def test_pages_are_only_read(sqlite_server: Server, method: str, path: str) -> N
     assert "POST" not in headers.get("allow", "")
 
 
-def _matrix() -> dict[str, dict[str, str]]:
-    """The cells of SECURITY.md's table of pages, by address and role."""
-    lines = [line for line in SECURITY.read_text().splitlines() if line.startswith("| `/hokusai/")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0].strip("`"): dict(zip(ROLES, row[1:], strict=True)) for row in rows}
-
-
-def _cell(answer: requests.Response) -> str:
-    """A page as the table has it: the status, and how many rows or cards its list has."""
-    if answer.status_code != 200 or re.search("/(version|event|try)", answer.url):
-        return str(answer.status_code)
-    rows = answer.text.rpartition("<tbody>")[2].count('<th scope="row"')
-    cards = answer.text.count('<div class="what">')
-    return f"200, {rows or cards} rows"
-
-
 def test_matrix_has_every_page() -> None:
     """No page is missing in the table."""
-    asked = {address.removeprefix(ROOT).partition("?")[0] for address in _matrix()}
+    asked = {address.removeprefix(ROOT).partition("?")[0] for address in pages_matrix()}
     assert asked == {page.path for page in PAGES}
 
 
-@pytest.mark.parametrize("address", _matrix())
+@pytest.mark.parametrize("address", pages_matrix())
 @pytest.mark.parametrize("role", ROLES)
 def test_role_gets_what_the_matrix_says(guarded: Server, address: str, role: str) -> None:
     """Each role gets of each page exactly what SECURITY.md says."""
     answer = requests.get(guarded.url + address, auth=ROLES[role], timeout=60)
-    assert _cell(answer) == _matrix()[address][role]
+    assert page_cell(answer) == pages_matrix()[address][role]
 
 
-@pytest.mark.parametrize("role", ["administrator", "reader"])
+@pytest.mark.parametrize("role", ["administrator", f"reader of `{SECOND}`"])
 def test_a_decision_names_its_user(guarded: Server, role: str) -> None:
     """Who may read a version is told on whose request it was decided on."""
     address = f"{guarded.url}{ROOT}version?name=second&version=2"

@@ -5,13 +5,10 @@ The matrix is the table of SECURITY.md: the tests read it from there.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any
-
 import pytest
 import requests
 from security.accounts import ADMIN, READER, STRANGER
+from security.matrix import cell, request_as, routes_matrix
 from security.seeds import CONTRIBUTOR, FIRST, OTHER_TOKEN, SECOND, SECRET, TOKEN
 from security.servers import PREFIX, Auth, Server
 
@@ -19,86 +16,30 @@ from hokusai_mlflow_plugin.web.access import Rule
 from hokusai_mlflow_plugin.web.api.contract import documents
 from hokusai_mlflow_plugin.web.api.routes import ROUTES
 
-SECURITY = Path(__file__).parents[2] / "SECURITY.md"
 ROLES: dict[str, Auth | None] = {
     "administrator": ADMIN,
     f"reader of `{SECOND}`": READER,
     "no rights": STRANGER,
     "anonymous": None,
 }
-LISTS = (
-    *("model_versions", "lineage", "tokens", "reward_events", "findings", "violations", "entries"),
-)
 NAMED = [route.path for route in ROUTES if route.rule is Rule.READ_MODEL]
 WRONG_PASSWORD: Auth = (ADMIN[0], "not-the-admins-password")
 
 
-def _matrix() -> dict[tuple[str, str], dict[str, str]]:
-    """The table's cells by request and role."""
-    lines = [line for line in SECURITY.read_text().splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    header = next(row for row in rows if row[0] == "request")
-    assert header[1:] == list(ROLES)
-    found = {}
-    for row in rows:
-        if match := re.fullmatch(r"`(GET|POST) (\S+)`", row[0]):
-            found[match[1], match[2]] = dict(zip(ROLES, row[1:], strict=True))
-    return found
-
-
-NO_EVENT = {"id": "not-the-id-of-an-event"}
-BODIES: dict[str, dict[str, Any]] = {
-    "tags/validate": {"tags": [{"key": "hokusai_token_id", "value": TOKEN}]},
-    "reward-events/revoke": {**NO_EVENT, "reason": "a typo"},
-    "reward-events/name-payees": {
-        **NO_EVENT,
-        "contributors": [{"address": CONTRIBUTOR, "weight": 10_000}],
-        "reason": "a typo",
-    },
-    "series/rebase": {"token_id": TOKEN, "benchmark_metric": "recall", "reason": "a typo"},
-    "reward-events/approve": NO_EVENT,
-    "reward-events/reject": {**NO_EVENT, "reason": "a typo"},
-    "reward-events/settle": {**NO_EVENT, "status": "paid", "reference": "0x1"},
-    "tokens/declare": {"token_id": TOKEN, "metrics": ["accuracy"]},
-    "tokens/grant": {"token_id": TOKEN, "publishers": ["newcomer"]},
-    "tokens/revoke": {"token_id": TOKEN, "publishers": ["leaver"]},
-    "tokens/close": {"token_id": TOKEN},
-}
-
-
-def _request(server: Server, method: str, target: str, auth: Auth | None) -> requests.Response:
-    body = BODIES[target] if method == "POST" else None
-    url = server.url + PREFIX + target
-    return requests.request(method, url, json=body, auth=auth, timeout=60)
-
-
-def _cell(answer: requests.Response) -> str:
-    """An answer as the table has it: the status, and how many items there are."""
-    if answer.status_code != 200:
-        return str(answer.status_code)
-    found: dict[str, Any] = answer.json()
-    counts = [f"{len(each)} {name}" for name, each in found.items() if name in LISTS]
-    if "decision" in found:  # of one version: its history is no list that the sender's rights cut
-        counts = []
-    if "token" in found:
-        counts = [f"{found['token']['version_count']} versions"]
-    return ", ".join(["200", *counts[:1]])
-
-
 def test_matrix_has_every_route() -> None:
     """No route is missing in the table."""
-    asked = {target.partition("?")[0] for _method, target in _matrix()}
+    asked = {target.partition("?")[0] for _method, target in routes_matrix()}
     assert asked == {each.path for each in (*ROUTES, *documents())}
 
 
-@pytest.mark.parametrize(("method", "target"), _matrix())
+@pytest.mark.parametrize(("method", "target"), routes_matrix())
 @pytest.mark.parametrize("role", ROLES)
 def test_role_gets_what_the_matrix_says(
     guarded: Server, method: str, target: str, role: str
 ) -> None:
     """Each role gets at each route exactly what SECURITY.md says."""
-    answer = _request(guarded, method, target, ROLES[role])
-    assert _cell(answer) == _matrix()[method, target][role]
+    answer = request_as(guarded, method, target, ROLES[role])
+    assert cell(answer) == routes_matrix()[method, target][role]
 
 
 @pytest.mark.parametrize("path", [route.path for route in ROUTES if route.method == "GET"])
@@ -136,7 +77,7 @@ def test_wrong_password_is_anonymous(guarded: Server, method: str) -> None:
 )
 def test_refusal_does_not_tell_whether_a_model_exists(guarded: Server, target: str) -> None:
     """Without rights a model that exists and one that does not look the same."""
-    answer = _request(guarded, "GET", target, STRANGER)
+    answer = request_as(guarded, "GET", target, STRANGER)
     assert answer.status_code == 403
     assert answer.json() == {
         **answer.json(),
@@ -180,14 +121,14 @@ def test_nothing_names_an_unreadable_model(guarded: Server) -> None:
         "reward-events/list",
     ]
     for target in targets:
-        text = _request(guarded, "GET", target, READER).text
+        text = request_as(guarded, "GET", target, READER).text
         assert f'"{FIRST}"' not in text
         assert f" {FIRST} version" not in text
         assert SECRET not in text
-    decision = _request(guarded, "GET", targets[1], READER).json()["decision"]
+    decision = request_as(guarded, "GET", targets[1], READER).json()["decision"]
     assert decision["baseline"] == {"name": None, "version": None, "value": "0.82"}
     assert "may not read" in decision["reason"]
-    decision = _request(guarded, "GET", targets[1], ADMIN).json()["decision"]
+    decision = request_as(guarded, "GET", targets[1], ADMIN).json()["decision"]
     assert decision["baseline"] == {"name": FIRST, "version": "2", "value": "0.82"}
 
 
