@@ -9,13 +9,14 @@ WHEEL_VENV := build/wheel-venv
 OLDEST_MLFLOW := mlflow==3.10.*
 MIDDLE := .venv-middle
 MIDDLE_MLFLOW := mlflow==3.13.*
+OIDC := .venv-oidc
 # What 'make mutate' changes; by default all that pyproject.toml names.
 MUTANTS ?=
 PIP := -m pip --disable-pip-version-check install -qq
 EXTRAS := postgres,mysql
 MANIFESTS := pyproject.toml Makefile
 
-.PHONY: help serve test coverage mutate lint demo picture wheel-test test-oldest test-middle constraints bench bench-full clean
+.PHONY: help serve test coverage mutate lint demo picture wheel-test test-oldest test-middle test-oidc constraints bench bench-full clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -73,6 +74,9 @@ test-oldest: $(OLDEST)/.developed ## Run the contract, acceptance and access tes
 test-middle: $(MIDDLE)/.developed ## Run the contract tests and a live round trip on a release between the two
 	@$(MIDDLE)/bin/pytest -n 2 tests/contract tests/acceptance/test_web_servers.py
 
+test-oidc: $(OIDC)/.developed ## Run the tests beside mlflow-oidc-auth, the real package
+	@$(OIDC)/bin/pytest tests/security/test_oidc_auth.py
+
 constraints: $(VENV)/.developed ## Renew the pinned versions
 	@$(VENV)/bin/python $(PIP) uv
 	@$(call compile,mlflow,constraints.txt)
@@ -86,7 +90,7 @@ bench-full: $(VENV)/.developed ## The same with 10,000, 100,000 and 1,000,000 ve
 	@$(VENV)/bin/python benchmarks/bench.py --sizes 10000 100000 1000000 --name bench-full
 
 clean: ## Remove the environments and what was built
-	@rm -rf $(VENV) $(MIDDLE) $(OLDEST) build dist mutants
+	@rm -rf $(VENV) $(MIDDLE) $(OLDEST) $(OIDC) build dist mutants
 
 # $(1): the MLflow to pin; $(2): the file to write. Markers keep it valid on every Python.
 compile = echo '$(1)' | $(VENV)/bin/uv --quiet pip compile --universal --python-version 3.10 \
@@ -100,6 +104,13 @@ $(VENV)/.served: $(VENV)/pyvenv.cfg constraints.txt $(MANIFESTS)
 
 $(VENV)/.developed: $(VENV)/.served
 	@$(VENV)/bin/python $(PIP) -c constraints.txt --group test --group lint
+	@touch $@
+
+# All that is pinned but gunicorn, of which mlflow-oidc-auth takes no release so new.
+$(OIDC)/.developed: $(OIDC)/pyvenv.cfg constraints.txt $(MANIFESTS)
+	@echo "Installing into $(OIDC) …"
+	@sed '/^gunicorn==/d' constraints.txt > $(OIDC)/constraints.txt
+	@$(OIDC)/bin/python $(PIP) -c $(OIDC)/constraints.txt -e '.[$(EXTRAS)]' --group test --group oidc
 	@touch $@
 
 .venv-%/.developed: .venv-%/pyvenv.cfg constraints-%.txt $(MANIFESTS)

@@ -29,9 +29,9 @@ from hokusai_mlflow_plugin.web.asgi import guard
 from hokusai_mlflow_plugin.web.connections import answer_at_once
 from hokusai_mlflow_plugin.web.pages.blueprint import create_pages
 from hokusai_mlflow_plugin.web.pages.ui_link import add_to_ui
-from hokusai_mlflow_plugin.web.server import API_NAME, PAGES_ROOT, Server, is_ours
+from hokusai_mlflow_plugin.web.server import API_NAME, PAGES_ROOT, Server, is_ours, rules
 
-__all__ = ["Access", "create_app", "create_basic_auth_app", "register"]
+__all__ = ["Access", "create_app", "create_basic_auth_app", "register", "rules"]
 
 _logger = logging.getLogger("hokusai.web")
 
