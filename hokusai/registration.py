@@ -81,9 +81,9 @@ def require_valid(
 ) -> tuple[list[TagWarning], RegisteredModel | None]:
     """Have the registry check the tags by its own rules, and warn of what it lets pass.
 
-    MLflow creates the registered model before the version. Asking first leaves nothing behind where
-    the registry would refuse the version, or knows no tokens at all; or where the caller turns
-    warnings into errors.
+    MLflow (3.17.2) creates the registered model before the version. Asking first leaves nothing
+    behind where the registry would refuse the version, or knows no tokens at all; or where the
+    caller turns warnings into errors.
 
     Returns:
         The likely mistakes, each of which was also issued as a ``HokusaiWarning``; and the

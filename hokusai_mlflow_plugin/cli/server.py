@@ -169,7 +169,7 @@ def _database_uri(uri: str) -> str:
 
 
 def _require_answer(uri: str) -> None:
-    """Ask a tracking store's own database once; MLflow would ask again for minutes.
+    """Ask a tracking store's own database once; MLflow 3.17 would ask for minutes.
 
     Raises:
         SQLAlchemyError: It cannot be used.

@@ -156,8 +156,8 @@ def _add_removed_tag(changes: Changes, row: Any) -> None:
 def _watched(row: Any, ruled: frozenset[str]) -> set[str]:
     """The ruled keys that a tag's row has or had, and one that a database may take for such.
 
-    Where the database finds a row under another spelling of its key, MLflow writes the new spelling
-    over the old one: one write then ends one tag and makes another.
+    Where the database finds a row under another spelling of its key, MLflow (3.17) writes the new
+    spelling over the old one: one write then ends one tag and makes another.
     """
     keys = {row.key, *(inspect(row).attrs.key.history.deleted or ())}
     return {key for key in keys if key in ruled or resembled(key, ruled)}

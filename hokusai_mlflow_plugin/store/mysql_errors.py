@@ -31,7 +31,7 @@ _TAG_TABLES = tuple(
 def explained(context: ExceptionContext) -> Exception | None:
     """The error to raise in place of the driver's; None to leave that as it is.
 
-    MLflow would answer 500 or 503 to each, for which its clients wait and ask again.
+    MLflow 3.17 would answer 500 or 503 to each, for which its clients wait and ask again.
     """
     error = context.original_exception
     code = error.args[0] if error.args else None

@@ -87,7 +87,7 @@ class TokenAwareRegistry:
             evidence_source(store.engine, tracking_uri),
             claims_tokens=workspaces_enabled(),
         )
-        # Older stores of MLflow know no read replica.
+        # The store of MLflow 3.10 knows no read replica.
         read_engine = getattr(store, "read_engine", None)
         store.ManagedSessionMaker = managed_session_maker(
             session_maker(store.engine, judge),

@@ -49,7 +49,7 @@ def _number(name: Any, version: Any) -> int:
     try:
         check_version_number(version)
         number = int(version)
-    except (TypeError, OverflowError):  # MLflow looks for a ValueError alone
+    except (TypeError, OverflowError):  # MLflow 3.17 looks for a ValueError alone
         raise MlflowException(
             f"Parameter 'version' must be an integer, got {type(version).__name__}.",
             error_code=INVALID_PARAMETER_VALUE,

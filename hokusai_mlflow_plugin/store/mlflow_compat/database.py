@@ -123,7 +123,7 @@ def managed_session_maker(
 
 
 def managed_session(store: SqlAlchemyStore, *, read_only: bool) -> AbstractContextManager[Session]:
-    """A session as the store opens it; older MLflow does not tell reads from writes."""
+    """A session as the store opens it; MLflow 3.10 does not tell reads from writes."""
     if "read_only" in signature(store.ManagedSessionMaker).parameters:
         return store.ManagedSessionMaker(read_only=read_only)
     return store.ManagedSessionMaker()

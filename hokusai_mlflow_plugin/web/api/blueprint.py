@@ -50,7 +50,7 @@ def create_blueprint(server: Server) -> Blueprint:
     blueprint.before_request(note_arrival)
     blueprint.after_request(private)
     # Runs before the one above, which is then that of its answer, too. A workspace on a server that
-    # has none is a wrong request and not, as MLflow has it, a fault of the server (500).
+    # has none is a wrong request and not, as MLflow 3.17 has it, a fault of the server (500).
     blueprint.after_request(refusal_in_our_order(server.access, errors.without_feature))
     return blueprint
 
