@@ -66,8 +66,8 @@ wheel-test: $(VENV)/.developed ## Build the wheel, and test it with the source o
 	@mkdir build/empty && cp tests/packaging/smoke.py build/empty/
 	@cd build/empty && ../wheel-venv/bin/python -I smoke.py
 
-test-oldest: $(OLDEST)/.developed ## Run the contract, acceptance and access tests on the oldest MLflow
-	@$(OLDEST)/bin/pytest -n 2 tests/contract tests/acceptance \
+test-oldest: $(OLDEST)/.developed ## Run the contract, acceptance, access and menu tests on the oldest MLflow
+	@$(OLDEST)/bin/pytest -n 2 tests/contract tests/acceptance tests/browser/test_menu.py \
 		tests/security/test_permissions.py tests/security/test_visibility.py \
 		tests/security/test_starting.py
 

@@ -45,6 +45,28 @@ def test_entry_leads_to_the_pages(linked: Server, tab: Page) -> None:
     assert tab.url == f"{linked.uri}/hokusai/"
 
 
+def test_entry_looks_as_the_others(linked: Server, tab: Page) -> None:
+    """It is the last one and looks as the one before it: in an experiment, folded, unfolded."""
+    tab.goto(f"{linked.uri}/#/experiments/0/runs")
+    entry = tab.locator(ENTRY)
+    expect(entry).to_have_text("Tokens", timeout=60_000)
+    fold = tab.locator('[aria-label*="sidebar" i]').first
+    expect_as_the_others(tab)
+    for text in ("", "Tokens"):
+        fold.evaluate("button => button.click()")
+        expect(entry).to_have_text(text)
+        expect_as_the_others(tab)
+
+
+def expect_as_the_others(tab: Page) -> None:
+    entry = tab.locator("li:not([id]) + li#hokusai-menu-entry:last-child")
+    expect(entry).to_have_count(1)
+    assert entry.evaluate("""item => [item, item.previousElementSibling].map(each => {
+        const link = each.querySelector("a");
+        return link.className + (link.textContent ? " with text" : "");
+    }).every((look, _, both) => look === both[0])""")
+
+
 def test_entry_is_not_there_where_the_menu_is_unknown(linked: Server, tab: Page) -> None:
     """On a page that is built another way the script adds nothing and says nothing."""
     said: list[str] = []
