@@ -308,6 +308,25 @@ def test_printed_page_has_its_content_alone(open_page: Open) -> None:
     assert page.pdf()[:5] == b"%PDF-"
 
 
+def test_printed_tables_are_tables(open_page: Open) -> None:
+    """Paper is as narrow as a telephone, but its rows stay rows, with their heads."""
+    page = open_page(LINKS.page("ledger"), width=700)
+    expect(page.locator("tbody tr").first).to_have_css("display", "block")
+    page.emulate_media(media="print")
+    expect(page.locator("tbody tr").first).to_have_css("display", "table-row")
+    expect(page.locator("thead")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_lines_of_a_lineage_leave_its_marks_alone(open_page: Open) -> None:
+    """The line to an original is dashed; the mark of the copy is not."""
+    page = open_page(LINKS.model(TUNED))
+    expect(page.locator("tbody .lanes > line.copy").first).to_have_css(
+        "stroke-dasharray", "4px, 4px"
+    )
+    expect(page.locator("tbody .lanes > .mark.copy")).to_have_css("stroke-dasharray", "none")
+
+
 def test_links_lead_into_mlflow(open_page: Open, seeded: Server) -> None:
     """A version's page leads to the same version in MLflow's own UI."""
     page = open_page(LINKS.version(CLASSIFIER, 20))

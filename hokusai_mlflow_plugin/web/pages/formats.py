@@ -86,8 +86,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def contributor(version: Mapping[str, Any]) -> str:
-    """Who contributed to a version, as its tags write it, cut off; empty for nobody."""
-    return cut(contributors_text(tags(version.get("tags", ()))) or "")
+    """Who contributed to a version, as its tags write it, cut off; empty for nobody.
+
+    Of several the addresses are shortened before anybody is left out.
+    """
+    text = contributors_text(tags(version.get("tags", ()))) or ""
+    return short(text) if len(text) > MAX_TEXT and " " in text else cut(text)
 
 
 def tags(listed: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -213,3 +213,12 @@ def test_every_outcome_has_its_words():
         assert formats.outcome(each.value)
         assert MEANING[each.value]
     assert {formats.evidence(each.value) for each in Evidence}
+
+
+def test_several_contributors_are_all_named():
+    """Of two addresses with their shares neither is cut off; a long text is."""
+    shares = [{"address": f"0x{digit * 40}", "weight": 5000} for digit in "ab"]
+    tag = {"key": "contributors", "value": json.dumps(shares)}
+    assert formats.contributor({"tags": [tag]}) == "0xaaaa…aaaa 50 %, 0xbbbb…bbbb 50 %"
+    tag = {"key": "contributor", "value": "word " * 100}
+    assert len(formats.contributor({"tags": [tag]})) == formats.MAX_TEXT

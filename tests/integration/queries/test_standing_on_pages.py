@@ -147,6 +147,9 @@ def test_corrections_are_named_by_what_they_correct(store):
     assert [each["id"] for each in store.ask(one_event, first)["corrections"]] == [named["id"]]
     html = page_of(store, second)
     assert "Taken back" in html
+    assert "Not sent" in html
+    assert "Waits for delivery" not in html
+    assert "Waits for delivery" in page_of(store, first)
     assert revoked["id"] in html
     assert "mallory" in page_of(store, revoked["id"])
     assert "mallory" not in page_of(store, revoked["id"], EVERY_MODEL)
