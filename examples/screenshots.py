@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from hokusai.core import ModelRegistry
 
-SIZE = {"width": 1200, "height": 760}
+WIDTH = 1200
 COLOURS = 256
 
 
@@ -30,16 +30,17 @@ def main(url: str, folder: str) -> None:
     token = tokens[-1]["token_id"]
     model = token.lower()
     pages = {
-        "page-token": f"token?token_id={token}",
-        "page-model": f"model?name={quote(model)}#lineage",
-        "page-ledger": f"ledger?token_id={token}",
+        "page-token": (f"token?token_id={token}", 900),
+        "page-model": (f"model?name={quote(model)}#lineage", 760),
+        "page-ledger": (f"ledger?token_id={token}", 760),
     }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport=SIZE, timezone_id="UTC", locale="en-GB")
-        for name, address in pages.items():
+        page = browser.new_page(timezone_id="UTC", locale="en-GB")
+        for name, (address, height) in pages.items():
+            page.set_viewport_size({"width": WIDTH, "height": height})
             page.goto(f"{url}/hokusai/{address}")
             file = Path(folder, f"{name}.png")
             picture = Image.open(io.BytesIO(page.screenshot()))
