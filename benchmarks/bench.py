@@ -60,6 +60,7 @@ def main() -> None:
             if size == min(arguments.sizes):
                 figures += bench_clients.measure(database, uri, size, arguments.rounds)
                 figures += bench_dispatch.measure(database, uri, size)
+                _write(arguments.name, figures)
                 figures += bench_ledger.measure(database, uri, size)
                 figures += bench_renames.measure(database, uri, size)
             _write(arguments.name, figures)

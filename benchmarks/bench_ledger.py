@@ -19,10 +19,12 @@ from bench_latency import ROUND_TRIP_MS, farther
 from bench_timing import Figure
 from sqlalchemy import Connection, create_engine, text
 
+from hokusai_mlflow_plugin.store.mlflow_compat.database import engine_of
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 CLIENTS = 16
-SECONDS = 10.0
+SECONDS = 8.0
+WAIT_S = 120
 SOURCE = "s3://bucket/model"
 _DATA = 600 * "x"
 _REASON = 110 * "x"
@@ -116,13 +118,15 @@ def _rate(uri: str, client: Callable[[str, str], Earn]) -> float:
 
     def run() -> None:
         name = f"ledger-{uuid.uuid4().hex[:12]}"
+        # Forked with what the parent has open: two processes on one connection read each other's.
+        engine_of(uri).dispose(close=False)
         store: Any = build_store(f"hokusai+{uri}")
         store.create_registered_model(name)
         for step in range(2):  # the first version begins the series, the next one the totals
             tags = tokenised(name.upper(), str(10**6 - step), "mae")
             store.create_model_version(name, SOURCE, tags=tags)
         earn = client(uri, name)
-        barrier.wait()
+        barrier.wait(WAIT_S)
         step, until = 2, time.monotonic() + SECONDS
         while time.monotonic() < until:
             earn(step)
@@ -130,7 +134,7 @@ def _rate(uri: str, client: Callable[[str, str], Earn]) -> float:
         with earned.get_lock():
             earned.value += step - 2
 
-    processes = [forked.Process(target=run) for _client in range(CLIENTS)]
+    processes = [forked.Process(target=run, daemon=True) for _client in range(CLIENTS)]
     for process in processes:
         process.start()
     for process in processes:
