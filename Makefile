@@ -75,7 +75,7 @@ test-middle: $(MIDDLE)/.developed ## Run the contract tests and a live round tri
 	@$(MIDDLE)/bin/pytest -n 2 tests/contract tests/acceptance/test_web_servers.py
 
 test-oidc: $(OIDC)/.developed ## Run the tests beside mlflow-oidc-auth, the real package
-	@$(OIDC)/bin/pytest tests/security/test_oidc_auth.py
+	@$(OIDC)/bin/pytest -rs tests/security/test_oidc_auth.py
 
 constraints: $(VENV)/.developed ## Renew the pinned versions
 	@$(VENV)/bin/python $(PIP) uv

@@ -11,9 +11,12 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
-from hokusai_mlflow_plugin.db.deltaone import surroundings
 from hokusai_mlflow_plugin.db.deltaone.past_decisions import PastDecisions
-from hokusai_mlflow_plugin.db.deltaone.surroundings import SeriesHead, Surroundings
+from hokusai_mlflow_plugin.db.deltaone.surroundings import (
+    SeriesHead,
+    Surroundings,
+    read_surroundings,
+)
 from hokusai_mlflow_plugin.db.index import index_rows, live_versions
 from hokusai_mlflow_plugin.db.index.live_versions import Version
 from hokusai_mlflow_plugin.db.joined_writes import JoinedWrites, joined_writes
@@ -210,7 +213,7 @@ def _surroundings(
         return Surroundings(None, None)
     metric = judge.settings.catalogue.canonical(tags.get(BENCHMARK_METRIC_TAG, ""))
     series = SeriesId(version.id.workspace, tags[TOKEN_ID_TAG], metric)
-    return surroundings.read_surroundings(connection, version.id.model, series, judge.actor())
+    return read_surroundings(connection, version.id.model, series, judge.actor())
 
 
 def _decide(

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.orm.exc import StaleDataError
 from tenacity import (
     RetryCallState,
@@ -61,7 +61,10 @@ def is_lost_race(error: BaseException) -> bool:
     # MLflow's session turns what a database says into errors of its own; the cause still tells a
     # lost race from a wrong request.
     cause = error.__cause__ if isinstance(error, MlflowException) else error
-    lost = isinstance(cause, (ConcurrentWrite, IntegrityError, StaleDataError))
+    # PendingRollbackError: after a lost race MLflow 3.10 goes on in the session whose flush failed.
+    lost = isinstance(
+        cause, (ConcurrentWrite, IntegrityError, PendingRollbackError, StaleDataError)
+    )
     return lost or is_deadlock(cause)
 
 

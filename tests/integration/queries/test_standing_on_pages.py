@@ -12,6 +12,7 @@ from support.registry import TOKEN, VALUE, create_version, token_tags
 from support.requests import As
 from support.rewards import approve, events, name_payees, reject, revoke, settle
 
+from hokusai_mlflow_plugin.db.schema.tables import deliveries
 from hokusai_mlflow_plugin.services.queries import ledger_pages
 from hokusai_mlflow_plugin.services.queries.declarations import get_declaration
 from hokusai_mlflow_plugin.services.queries.ledger_pages import newest_events, one_event
@@ -147,12 +148,21 @@ def test_corrections_are_named_by_what_they_correct(store):
     assert [each["id"] for each in store.ask(one_event, first)["corrections"]] == [named["id"]]
     html = page_of(store, second)
     assert "Taken back" in html
-    assert "Not sent" in html
+    assert 'Not sent</span> <span class="muted">it was taken back before' in html
     assert "Waits for delivery" not in html
     assert "Waits for delivery" in page_of(store, first)
     assert revoked["id"] in html
     assert "mallory" in page_of(store, revoked["id"])
     assert "mallory" not in page_of(store, revoked["id"], EVERY_MODEL)
+
+
+def test_revoked_between_two_attempts(store):
+    """What was posted once, the reward service may have: nobody is told that it was not sent."""
+    (earned,) = register(store, "0.5", "0.6")
+    revoke(store, earned)
+    with store.engine.begin() as connection:
+        connection.execute(deliveries.update().values(attempts=1))
+    assert "Not sent again</span>" in page_of(store, earned)
 
 
 def test_decision_names_its_actor_to_who_may_read_the_model(store):
