@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import urllib.error
 import urllib.request
@@ -10,6 +11,8 @@ import urllib.request
 
 def main() -> None:
     """Print what a server answers, an error's body included."""
+    # Silent, as curl is, where 'head' has read enough and closed the pipe.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     parser = argparse.ArgumentParser(prog="curl")
     parser.add_argument("url")
     parser.add_argument("-s", "--silent", action="store_true")
