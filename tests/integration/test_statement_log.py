@@ -17,8 +17,7 @@ from support.private_mariadb import private_mariadb
 from support.registry import VALUE, create_version, set_tag
 from support.rewards import outcomes
 
-from hokusai_mlflow_plugin.cli.database import database
-from hokusai_mlflow_plugin.cli.index import index
+from hokusai_mlflow_plugin.cli import main
 from hokusai_mlflow_plugin.db.schema.binary_log import StatementLog
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
@@ -60,13 +59,12 @@ def test_commands_that_write(statement_log: str) -> None:
     """So does each command that indexes, before it writes anything."""
     set_format(statement_log, "STATEMENT")
     create_version(SqlAlchemyStore(statement_log), "older")
-    for command in (database, "upgrade"), (index, "rebuild"):
-        group, name = command
+    for command in (["db", "upgrade"], ["index", "rebuild"]):
         set_format(statement_log, "STATEMENT")
-        result = CliRunner().invoke(group, [name, statement_log])
+        result = CliRunner().invoke(main, [*command, statement_log])
         assert (result.exit_code, result.output.strip()) == (1, f"Error: {SENTENCE}")
         set_format(statement_log, "ROW")
-        result = CliRunner().invoke(group, [name, statement_log])
+        result = CliRunner().invoke(main, [*command, statement_log])
         assert result.exit_code == 0, result.output
 
 

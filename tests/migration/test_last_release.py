@@ -26,7 +26,7 @@ from support.refusals import refused
 from support.registry import TOKEN, VALUE, create_version, set_tag, token_tags
 from support.rewards import assert_sound, decision, events, faults, outcomes, paid, revoke
 
-from hokusai_mlflow_plugin.cli.rewards import rewards
+from hokusai_mlflow_plugin.cli import main
 from hokusai_mlflow_plugin.db.rewards import ledger_rows
 from hokusai_mlflow_plugin.db.rewards.unsealed_rows import seal_unsealed
 from hokusai_mlflow_plugin.db.schema import migrations
@@ -170,7 +170,7 @@ def test_its_paid_runs_back_nothing_else(database_uri, released, closed_by, monk
     elif closed_by == "a start":
         build_store(f"hokusai+{database_uri}")
     else:
-        result = CliRunner().invoke(rewards, ["seal", database_uri])
+        result = CliRunner().invoke(main, ["rewards", "seal", database_uri])
         assert result.exit_code == 0, result.output
     assert noted_runs(current) == {first, second}
     with refused(strict, "a reward rests on"):
