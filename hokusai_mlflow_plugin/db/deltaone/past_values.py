@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, select
@@ -19,6 +20,7 @@ from hokusai_mlflow_plugin.db.schema.tables import decisions, series, token_inde
 from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
 
 _FETCH = 5_000
+_LOOKED_UP = 500
 
 _DECIDED = (
     decisions.c.outcome,
@@ -59,8 +61,9 @@ def read_values(
 ) -> Iterator[Row[Any]]:
     """Index rows of the tokens after one and up to another, with their ``benchmark_direction``.
 
-    And with what was decided on them, if anything. The direction is looked up only where the
-    catalogue does not know the metric.
+    The direction is looked up only where the catalogue does not know the metric. What was decided
+    on them is :func:`read_decided`'s: joined here, on tables that a backfill is just filling and
+    that have no statistics yet, PostgreSQL compares each row with each decision.
     """
     tag = model_version_tags
     is_direction = and_(
@@ -69,14 +72,28 @@ def read_values(
         token_index.c.benchmark_metric.not_in(sorted(catalogued)),
     )
     query = (
-        select(token_index, tag.c.value.label("direction"), *_DECIDED)
-        .select_from(token_index.outerjoin(tag, is_direction).outerjoin(decisions, _IN_FORCE))
+        select(token_index, tag.c.value.label("direction"))
+        .select_from(token_index.outerjoin(tag, is_direction))
         .where(token_index.c.workspace == workspace, *_tokens(token_index, after, last))
         .order_by(token_index.c.token_id, token_index.c.creation_time)
         # Streamed: a batch ends between tokens, and one token alone can have a million versions.
         .execution_options(yield_per=_FETCH)
     )
     return iter(connection.execute(query))
+
+
+def read_decided(
+    connection: Connection, workspace: str, decision_ids: Iterable[str]
+) -> Mapping[str, Row[Any]]:
+    """What was decided, by the decision's id."""
+    found: dict[str, Row[Any]] = {}
+    ids = iter(decision_ids)
+    while some := list(islice(ids, _LOOKED_UP)):
+        query = select(decisions.c.decision_id, *_DECIDED).where(
+            decisions.c.workspace == workspace, decisions.c.decision_id.in_(some)
+        )
+        found.update({row.decision_id: row for row in connection.execute(query)})
+    return found
 
 
 def read_live(connection: Connection, key: SeriesId) -> Iterator[Row[Any]]:

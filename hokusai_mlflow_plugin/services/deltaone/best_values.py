@@ -38,7 +38,7 @@ class Best:
     """The best value of a series that is there already."""
 
     row: Row[Any]
-    """Of the index, with what was decided on it."""
+    """Of the index."""
     direction: Direction
     metric: Metric | None
 
@@ -86,14 +86,21 @@ def improvement_of(found: Best, other: str) -> Decimal:
     )
 
 
-def past_decision(found: Best, now_ms: int) -> dict[str, Any]:
+def past_decision(found: Best, decided: Row[Any] | None, now_ms: int) -> dict[str, Any]:
     """The decision that makes a value of the past the head of its series.
 
     It takes the place of one that found no direction. Any other that is in force on the version
     stays so, and this one only carries the head: it supersedes itself.
+
+    Args:
+        found: The value.
+        decided: The outcome in force on its version, with its evidence; None where there is none.
+        now_ms: The time of the decision.
     """
     row, decision_id = found.row, str(uuid.uuid4())
-    replaced = row.outcome in (None, Outcome.DIRECTION_UNKNOWN.value)
+    outcome = decided.outcome if decided else None
+    evidence = decided.evidence if decided else None
+    replaced = outcome in (None, Outcome.DIRECTION_UNKNOWN.value)
     threshold = found.metric.threshold if found.metric else DEFAULT_THRESHOLD
     return {
         "workspace": row.workspace,
@@ -110,9 +117,9 @@ def past_decision(found: Best, now_ms: int) -> dict[str, Any]:
         "baseline_value": None,
         "improvement_pp": None,
         "reason": PAST_REASON,
-        "evidence": row.evidence or Evidence.CLAIMED.value,
-        "logged_value": row.logged_value,
-        "experiment_id": row.experiment_id,
+        "evidence": evidence or Evidence.CLAIMED.value,
+        "logged_value": decided.logged_value if decided else None,
+        "experiment_id": decided.experiment_id if decided else None,
         "supersedes": row.decision_id if replaced else decision_id,
         "decided_time": now_ms,
         "unit": found.metric.unit if found.metric else None,

@@ -158,7 +158,7 @@ def _best_left(
 
 
 def _begun_with(best: Best) -> Decided:
-    decision = past_decision(best, time.time_ns() // 1_000_000)
+    decision = past_decision(best, best.row, time.time_ns() // 1_000_000)
     if best.row.outcome in _STAYS:
         return {**decision, "supersedes": decision["decision_id"]}
     return {**decision, "supersedes": best.row.decision_id}

@@ -6,7 +6,7 @@ Source: R13.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
@@ -114,7 +114,7 @@ def begin_with_past(
             best = Best(row, direction, metric)
     if best is None:
         return False
-    decision = past_decision(best, time.time_ns() // 1_000_000)
+    decision = past_decision(best, best.row, time.time_ns() // 1_000_000)
     past_values.begin_series(connection, [series_row(series, best, decision)], [decision])
     return True
 
@@ -166,7 +166,11 @@ def _write(
 ) -> None:
     now_ms = time.time_ns() // 1_000_000
     new = {series: found for series, found in best.items() if series not in heads}
-    decisions = {series: past_decision(found, now_ms) for series, found in new.items()}
+    decided = _decided(connection, list(new.values()))
+    decisions = {
+        series: past_decision(found, decided.get(found.row.decision_id), now_ms)
+        for series, found in new.items()
+    }
     rows = [series_row(series, found, decisions[series]) for series, found in new.items()]
     past_values.begin_series(connection, rows, list(decisions.values()))
     # Only heads that are beaten are locked: a lock for each of 100,000 series took a minute. In the
@@ -174,6 +178,12 @@ def _write(
     for series in sorted(best.keys() & heads.keys()):
         if beats(best[series], heads[series].head_value):
             _raise(connection, series, best[series], now_ms)
+
+
+def _decided(connection: Connection, found: Sequence[Best]) -> Mapping[str, Row[Any]]:
+    """What was decided on some of one workspace's values, by the decision's id."""
+    ids = [each.row.decision_id for each in found if each.row.decision_id is not None]
+    return past_values.read_decided(connection, found[0].row.workspace, ids) if ids else {}
 
 
 def _raise(connection: Connection, series: SeriesId, found: Best, now_ms: int) -> None:
@@ -185,7 +195,7 @@ def _raise(connection: Connection, series: SeriesId, found: Best, now_ms: int) -
     if head is None or not beats(found, head.head_value):
         return
     decision = {
-        **past_decision(found, now_ms),
+        **past_decision(found, None, now_ms),
         "baseline_decision_id": head.head_decision_id,
         "baseline_value": head.head_value,
         "improvement_pp": percentage_points(improvement_of(found, head.head_value)),
