@@ -91,7 +91,8 @@ class Poster:
         known = outcome[:1]
         if thread.is_alive():
             attempt.give_up()
-        if not known:
+        # A single wait may be as long as all of it, and can be seen to end first.
+        if not known or isinstance(known[0], requests.Timeout):
             raise DeadlineExceeded(self._timeout_s)
         if isinstance(known[0], Exception):
             raise known[0]

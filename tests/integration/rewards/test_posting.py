@@ -174,3 +174,18 @@ def test_what_failed_is_told_by_classes():
     assert failure(caught.value) == "ConnectionError: ConnectionRefusedError (Connection refused)"
     assert failure(ValueError("s3cret")) == "ValueError"
     assert failure(OSError(1, "s3cret")) == "PermissionError (Operation not permitted)"
+
+
+def test_a_wait_as_long_as_the_deadline(monkeypatch):
+    """Where requests' own time-out of a read is seen first, it is told as the deadline, too."""
+    with serving(lambda _connection: time.sleep(3)) as port:
+        through = Poster(requests.Session(), f"http://127.0.0.1:{port}/hook", 0.3)
+        # Nobody shuts the connection down in the meantime.
+        monkeypatch.setattr(threading.Thread, "join", waiting_longer(threading.Thread.join))
+        with pytest.raises(DeadlineExceeded, match=r"within 0\.3 seconds"):
+            through.post(b"{}", {})
+
+
+def waiting_longer(join):
+    """A thread's ``join`` that waits two seconds longer than it is asked to."""
+    return lambda thread, timeout=None: join(thread, None if timeout is None else timeout + 2)
