@@ -2,6 +2,7 @@
 
     python benchmarks/bench.py                    # 10,000 versions, a few minutes
     python benchmarks/bench.py --sizes 10000 100000 1000000 --name full
+    python benchmarks/bench.py --sizes 1000000 10000000 --only-growth --databases postgresql
 
 Every figure is a ratio of medians from one interleaved run, ours and the peer's in turn: another
 load on the machine slows both. Where that load is great, the ratio of the fastest tenths of the
@@ -42,13 +43,14 @@ def main() -> None:
     parser.add_argument("--http-rounds", type=int, default=5, help="samples over HTTP")
     parser.add_argument("--http-seconds", type=int, default=3, help="length of one of those")
     parser.add_argument("--name", default="bench", help="of the files in benchmarks/results")
+    parser.add_argument("--only-growth", action="store_true", help="reads at one size and another")
     parser.add_argument("--folder", type=Path, help="where SQLite's databases are kept")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.gettempdir()) / "hokusai-bench"
     figures: list[Figure] = []
     for database in arguments.databases:
         uris = {size: prepare(database, size, folder) for size in sorted(arguments.sizes)}
-        for size, uri in uris.items():
+        for size, uri in () if arguments.only_growth else uris.items():
             print(f"Measuring {database} with {size} versions …", flush=True)
             figures += bench_reads.measure(database, uri, size, arguments.rounds)
             figures += bench_writes.measure(database, uri, size, arguments.rounds)
@@ -65,8 +67,11 @@ def main() -> None:
                 figures += bench_renames.measure(database, uri, size)
             _write(arguments.name, figures)
         figures += bench_reads.growth(database, uris, arguments.rounds)
-    _write(arguments.name, figures)
     print(bench_report.table(figures))
+    if arguments.only_growth:
+        bench_report.write_json(RESULTS / f"{arguments.name}.json", figures)
+        return
+    _write(arguments.name, figures)
     bench_connections.require_prompt_answers(figures)
     bench_pages.require_prompt_pages(figures)
 

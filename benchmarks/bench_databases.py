@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,8 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersionTag
 from seed import VERSIONS_PER_MODEL, seed
 from sqlalchemy import create_engine, make_url, text
+from take_over import take_over
 
-from hokusai_mlflow_plugin.db.index import take_over
-from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
-from hokusai_mlflow_plugin.services.deltaone import past_heads
-from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
 POSTGRES_VARIABLE = "HOKUSAI_BENCH_POSTGRES_URL"
@@ -79,13 +77,8 @@ def _is_ready(engine: Any) -> bool:
 
 def _take_over(uri: str) -> None:
     """Index and decide on what was seeded, as on a server that gets the plugin; add lineages."""
+    print(json.dumps(take_over(uri)), flush=True)
     store: Any = build_store(f"hokusai+{uri}")
-    for _report in maintenance.rebuild(store.engine, BUILT_IN):
-        pass
-    for _rows in past_heads.begin_heads(store.engine, BUILT_IN):
-        pass
-    with store.engine.begin() as connection:
-        take_over.mark_done(connection)
     for size in LINEAGE_SIZES:
         store.create_registered_model(lineage_model(size))
         for version in range(1, size + 1):

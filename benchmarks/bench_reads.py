@@ -100,26 +100,33 @@ def measure(database: str, uri: str, versions: int, rounds: int) -> list[Figure]
 
 
 def growth(database: str, uris: Mapping[int, str], rounds: int) -> list[Figure]:
-    """Our list by token on the greatest database against each smaller one, interleaved."""
-    cases = {}
-    for versions, uri in uris.items():
-        store: Any = build_store(f"hokusai+{uri}")
-        cases[str(versions)] = _ask(store, _random_token(versions), 10)
-    found = times_ms(cases, rounds * 3)
-    greatest = max(uris)
-    return [
-        in_time(
-            database,
-            greatest,
-            "list by token, page of 10, growth",
-            f"ours at {versions}",
-            found[str(greatest)],
-            found[str(versions)],
-            "≤1.2" if (versions, greatest, database) == (10**4, 10**6, "postgresql") else "",
-        )
-        for versions in sorted(uris)
-        if versions != greatest
-    ]
+    """Our reads on the greatest database against each smaller one, interleaved."""
+    stores: dict[int, Any] = {size: build_store(f"hokusai+{uri}") for size, uri in uris.items()}
+    reads: dict[str, Callable[[Any, int], Callable[[], Any]]] = {
+        "list by token, page of 10": lambda ours, size: _ask(ours, _random_token(size), 10),
+        "list by token, page of 100": lambda ours, _size: _ask(
+            ours, lambda: lineage_token(1000), 100
+        ),
+        "lineage of 1000": lambda ours, _size: _ask_lineage(ours, 1000),
+    }
+    figures, greatest = [], max(uris)
+    for what, read in reads.items():
+        cases = {str(size): read(ours, size) for size, ours in stores.items()}
+        found = times_ms(cases, rounds * 3)
+        figures += [
+            in_time(
+                database,
+                greatest,
+                f"{what}, growth",
+                f"ours at {versions}",
+                found[str(greatest)],
+                found[str(versions)],
+                "≤1.2" if database == "postgresql" and greatest >= 10**6 else "",
+            )
+            for versions in sorted(uris)
+            if versions != greatest
+        ]
+    return figures
 
 
 def _list_by_token(
@@ -138,7 +145,7 @@ def _list_by_token(
 def _lineage(ours: Any, stock: Any, size: int) -> dict[str, Callable[[], Any]]:
     name = lineage_model(size)
     return {
-        "ours": lambda: ours.ask(get_lineage, name, max_results=1000),
+        "ours": _ask_lineage(ours, size),
         "bare SQL": lambda: bare_lineage(ours.engine, name),
         "stock search by name": lambda: stock.search_model_versions(
             f"name = '{name}'", max_results=1000
@@ -152,6 +159,10 @@ def _bare(store: Any, token: Callable[[], str], page: int) -> Callable[[], Any]:
 
 def _ask(store: Any, token: Callable[[], str], page: int) -> Callable[[], Any]:
     return lambda: store.ask(list_by_token, token(), max_results=page)
+
+
+def _ask_lineage(store: Any, size: int) -> Callable[[], Any]:
+    return lambda: store.ask(get_lineage, lineage_model(size), max_results=1000)
 
 
 def _random_token(versions: int) -> Callable[[], str]:
