@@ -61,10 +61,16 @@ def test_entry_looks_as_the_others(linked: Server, tab: Page) -> None:
 def expect_as_the_others(tab: Page) -> None:
     entry = tab.locator("li:not([id]) + li#hokusai-menu-entry:last-child")
     expect(entry).to_have_count(1)
-    assert entry.evaluate("""item => [item, item.previousElementSibling].map(each => {
-        const link = each.querySelector("a");
-        return link.className + (link.textContent ? " with text" : "");
-    }).every((look, _, both) => look === both[0])""")
+    # MLflow's menu and ours are made anew one after the other.
+    tab.wait_for_function("""() => {
+        const item = document.querySelector("li:not([id]) + li#hokusai-menu-entry:last-child");
+        if (!item) return false;
+        const [own, other] = [item, item.previousElementSibling].map(each => {
+            const link = each.querySelector("a");
+            return link.className + (link.textContent ? " with text" : "");
+        });
+        return own === other;
+    }""")
 
 
 def test_entry_is_not_there_where_the_menu_is_unknown(linked: Server, tab: Page) -> None:
