@@ -9,33 +9,33 @@ from hokusai_mlflow_plugin.domain.errors import Violation
 
 SAID = {
     "missing": (
-        tag_faults.missing_tag("benchmark_value"),
+        lambda: tag_faults.missing_tag("benchmark_value"),
         "benchmark_value",
         "required_tag_missing",
         "Required tag benchmark_value is missing: a version created with hokusai_token_id needs "
         "hokusai_token_id, benchmark_metric, benchmark_value.",
     ),
     "deleted": (
-        tag_faults.deleted_tag("benchmark_metric"),
+        lambda: tag_faults.deleted_tag("benchmark_metric"),
         "benchmark_metric",
         "required_tag_deleted",
         "Required tag benchmark_metric of a tokenised version cannot be deleted. Set it to another "
         "valid value, or delete the version.",
     ),
     "created as a prompt": (
-        tag_faults.created_as_prompt(),
+        tag_faults.created_as_prompt,
         "mlflow.prompt.is_prompt",
         "tokenised_version_as_prompt",
         "A tokenised version cannot be a prompt. Leave tag mlflow.prompt.is_prompt out.",
     ),
     "turned into a prompt": (
-        tag_faults.turned_into_prompt(),
+        tag_faults.turned_into_prompt,
         "mlflow.prompt.is_prompt",
         "tokenised_version_as_prompt",
         "A tokenised version cannot become a prompt: tag mlflow.prompt.is_prompt refused.",
     ),
     "untokenised under strict": (
-        tag_faults.untokenised(),
+        tag_faults.untokenised,
         "hokusai_token_id",
         "version_not_tokenised",
         "This registry takes only tokenised versions (HOKUSAI_POLICY=strict): create the version "
@@ -47,5 +47,5 @@ SAID = {
 @pytest.mark.parametrize("what", SAID)
 def test_what_is_said(what: str) -> None:
     """Each sentence names its tag, and the way out of it."""
-    said, *expected = SAID[what]
-    assert said == Violation(*expected)
+    say, *expected = SAID[what]
+    assert say() == Violation(*expected)
