@@ -14,6 +14,7 @@ from hokusai_mlflow_plugin.domain.contributors import (
     Contributor,
     check_contributors,
     contributors_of,
+    contributors_text,
     mistyped_contributors,
 )
 
@@ -180,6 +181,22 @@ def test_the_list_and_another_tag():
     """Whoever lists contributors names none beside; the tag to leave out is the fault's."""
     violation = check_contributors({**shares((ADDRESS, 10_000)), "contributor": ADDRESS})
     assert (violation.key, violation.code) == ("contributor_address", "contributor_conflict")
+
+
+@pytest.mark.parametrize(
+    ("tags", "text"),
+    [
+        ({}, None),
+        ({"contributor_address": ADDRESS}, ADDRESS),
+        ({"contributor": "alice"}, "alice"),
+        (shares((ADDRESS, 10_000)), ADDRESS),
+        (shares((ADDRESS, 6000), (OTHER, 4000)), f"{ADDRESS} 60 %, {OTHER} 40 %"),
+        (shares((ADDRESS, 6667), (OTHER, 3333)), f"{ADDRESS} 66.67 %, {OTHER} 33.33 %"),
+    ],
+)
+def test_what_people_read(tags, text):
+    """One contributor as the tag writes it, several with their shares."""
+    assert contributors_text(tags) == text
 
 
 @pytest.mark.parametrize(
