@@ -103,6 +103,9 @@ def test_two_keys_sign_during_a_rotation() -> None:
         open_note(broken, [OTHER.public])
 
 
+SIGNED = sign(CHECKPOINT.text(), [KEY])
+
+
 @pytest.mark.parametrize(
     "note",
     [
@@ -110,18 +113,38 @@ def test_two_keys_sign_during_a_rotation() -> None:
         "\n\n",
         CHECKPOINT.text(),
         CHECKPOINT.text() + "\n",
-        sign(CHECKPOINT.text(), [KEY]).rstrip("\n"),
-        sign(CHECKPOINT.text(), [KEY]).replace("— ", "- "),
-        sign(CHECKPOINT.text(), [KEY]).replace("\n", "\r\n"),
-        sign(CHECKPOINT.text(), [KEY]) + "— registry.example AAAA\n",
-        GO_NOTE.replace("AM=", "AN="),
-        sign(CHECKPOINT.text(), [KEY]) + "— registry.example ****\n",
+        SIGNED.rstrip("\n"),
+        SIGNED.replace("\n", "\r\n"),
     ],
 )
 def test_what_is_no_note(note) -> None:
-    """A text without signatures, with other line ends, or with lines that are no signatures."""
-    with pytest.raises(InvalidNote):
+    """A text without signatures, or with other line ends."""
+    with pytest.raises(InvalidNote, match=r"^This is no signed note: a text, an empty line, lines"):
         open_note(note, [KEY.public])
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        SIGNED.replace("— ", "- "),
+        SIGNED.replace("— ", ""),
+        SIGNED + "— registry.example AAAAAA==\n",  # an id and no signature
+        SIGNED + "— registry.example ****\n",
+        SIGNED + "— registry+example AAAAAAA=\n",
+        SIGNED + "— registry.example\n",
+        GO_NOTE.replace("AM=", "AN="),
+    ],
+)
+def test_what_is_no_signature(note) -> None:
+    """A line that names no key, or holds nothing that could be one's signature."""
+    with pytest.raises(InvalidNote, match=r"^A line below the note's text is no signature\.$"):
+        open_note(note, [KEY.public])
+
+
+def test_a_text_with_an_empty_line() -> None:
+    """The last one divides it from the signatures."""
+    text = "one\n\nother\n"
+    assert open_note(sign(text, [KEY]), [KEY.public]) == (text, [KEY.public])
 
 
 def test_keys_survive_being_written() -> None:
