@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hokusai_mlflow_plugin.domain import tag_faults
-from hokusai_mlflow_plugin.domain.errors import Violation
+from hokusai_mlflow_plugin.domain.errors import TagsRefused, Violation
 
 SAID = {
     "missing": (
@@ -49,3 +49,20 @@ def test_what_is_said(what: str) -> None:
     """Each sentence names its tag, and the way out of it."""
     say, *expected = SAID[what]
     assert say() == Violation(*expected)
+
+
+@pytest.mark.parametrize(
+    ("subject", "count", "sentence"),
+    [
+        ("", 1, "One."),
+        ("model version 3", 1, "model version 3: One."),
+        ("", 2, "2 faults. (1) One. (2) Two."),
+        ("model version 3", 2, "model version 3: 2 faults. (1) One. (2) Two."),
+    ],
+)
+def test_all_faults_are_in_one_message(subject: str, count: int, sentence: str) -> None:
+    """What is refused comes first, where it is told; several faults are numbered."""
+    faults = [Violation("a", "code", "One."), Violation("b", "code", "Two.")][:count]
+    refusal = TagsRefused(faults, subject)
+    assert str(refusal) == sentence
+    assert refusal.violations == tuple(faults)
