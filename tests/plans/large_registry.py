@@ -64,7 +64,7 @@ AMENDED = "model-23"
 def fill(engine: Engine, versions: int) -> None:
     """Fill MLflow's tables and ours, and gather statistics as a database does by itself."""
     url = engine.url.render_as_string(hide_password=False)
-    _seed_module().seed(url, versions, versions_per_model=_VERSIONS_PER_MODEL)
+    seed_module().seed(url, versions, versions_per_model=_VERSIONS_PER_MODEL)
     if engine.dialect.name == "sqlite":
         _forget_statistics(engine)
     with engine.begin() as connection:
@@ -80,7 +80,8 @@ def fill(engine: Engine, versions: int) -> None:
             connection.execute(text("VACUUM ANALYZE"))
 
 
-def _seed_module() -> Any:
+def seed_module() -> Any:
+    """The module that fills a benchmark's database."""
     specification = importlib.util.spec_from_file_location("benchmark_seed", _SEED)
     assert specification is not None
     assert specification.loader is not None

@@ -6,7 +6,6 @@ And each is compiled once: to make its SQL anew for each call takes longer than 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import pytest
@@ -23,14 +22,8 @@ from hokusai_mlflow_plugin.db.deltaone import (
     surroundings,
 )
 from hokusai_mlflow_plugin.db.history import history_rows
-from hokusai_mlflow_plugin.db.index import (
-    index_rows,
-    live_versions,
-    registry_scan,
-    token_pages,
-)
+from hokusai_mlflow_plugin.db.index import index_rows, live_versions, token_pages
 from hokusai_mlflow_plugin.db.index.live_versions import Version
-from hokusai_mlflow_plugin.db.key_ranges import Position
 from hokusai_mlflow_plugin.db.keys import ModelId, SeriesId, VersionId
 from hokusai_mlflow_plugin.db.policy import finding_rows
 from hokusai_mlflow_plugin.db.rewards import (
@@ -42,7 +35,6 @@ from hokusai_mlflow_plugin.db.rewards import (
 )
 from hokusai_mlflow_plugin.db.schema.tables import metadata
 from hokusai_mlflow_plugin.db.tokens import token_owners
-from hokusai_mlflow_plugin.domain.tags import RULED_TAGS
 from hokusai_mlflow_plugin.services.queries.by_route import QUERIES
 from hokusai_mlflow_plugin.services.visibility import Visible
 from hokusai_mlflow_plugin.settings import Settings
@@ -254,25 +246,3 @@ def test_every_index_and_route_is_looked_at() -> None:
     )
     assert set(QUERIES) == set(ROUTES)
     assert {page.path for page in PAGES} == set(PAGES_ASKED)
-
-
-def test_a_batch_of_tags_is_looked_up(large_registry: Engine) -> None:
-    """PostgreSQL finds the tags of a scan's versions by key, whatever it thinks of their number.
-
-    Where it expects one row on either side, it compares each tag of the batch with each version.
-    """
-    if large_registry.dialect.name != "postgresql":
-        pytest.skip("its planner alone takes its estimates of ranges of names for that")
-    spans = []
-    with large_registry.connect() as connection:
-        after: Position | None = None
-        while not spans or after is not None:
-            span = registry_scan.next_span(connection, "default", after, 2000, with_index=True)
-            spans.append(span)
-            after = span.last
-    assert len(spans) > 10
-    for span in spans:
-        (plan,) = plans_of(
-            large_registry, partial(registry_scan.read_tags, span=span, keys=RULED_TAGS)
-        )
-        assert "Join Filter" not in plan.text, span

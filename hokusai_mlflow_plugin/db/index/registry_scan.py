@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, union
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, true, union
 
 from hokusai_mlflow_plugin.db.key_ranges import Position, Span, inside, names, same_model
 from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
@@ -114,26 +114,50 @@ def read_tags(
 
     A tag's name can differ in case from its version's on MySQL, so the version's own is taken.
     """
-    tags = model_version_tags
-    # The span twice: planners carry an equality over a join, but no range, and would read every tag
-    # of the workspace for each batch. Not for PostgreSQL, which looks up each version's tags; told
-    # the span twice, it expects one row on either side, and compares each tag with each version.
-    twice = connection.dialect.name != "postgresql"
-    rows = connection.execute(
-        select(model_versions.c.name, model_versions.c.version, tags.c.key, tags.c.value)
-        .select_from(tags.join(model_versions, same_version(tags, model_versions)))
-        .where(
-            *(inside(connection, tags, span) if twice else ()),
-            *inside(connection, model_versions, span),
-            tags.c.key.in_(sorted(keys)),
-            LIVE,
-        )
-    ).all()
+    query = _tags_by_version if connection.dialect.name == "postgresql" else _tags_of_span
+    rows = connection.execute(query(connection, span, sorted(keys))).all()
     found: dict[Position, dict[str, str]] = {}
     for name, version, key, value in rows:
         if key in keys:  # MySQL finds a key in any case
             found.setdefault((name, version), {})[key] = value or ""
     return found
+
+
+def _tags_by_version(connection: Connection, span: Span, keys: Sequence[str]) -> Select[Any]:
+    """PostgreSQL looks each version's tags up by key, whatever it thinks of the span's size.
+
+    Left to choose (a join, which an OFFSET in the subquery is none of) it reads all tags of the
+    registry for each batch of a large model, or, where it expects one row on either side, compares
+    each tag of the batch with each version.
+    """
+    tags = model_version_tags
+    own = (
+        select(tags.c.key, tags.c.value)
+        .where(same_version(tags, model_versions), tags.c.key.in_(keys))
+        .offset(0)
+        .lateral("own")
+    )
+    return (
+        select(model_versions.c.name, model_versions.c.version, own.c.key, own.c.value)
+        .select_from(model_versions.join(own, true()))
+        .where(*inside(connection, model_versions, span), LIVE)
+    )
+
+
+def _tags_of_span(connection: Connection, span: Span, keys: Sequence[str]) -> Select[Any]:
+    tags = model_version_tags
+    return (
+        select(model_versions.c.name, model_versions.c.version, tags.c.key, tags.c.value)
+        .select_from(tags.join(model_versions, same_version(tags, model_versions)))
+        .where(
+            # The span twice: planners carry an equality over a join, but no range, and would read
+            # every tag of the workspace for each batch.
+            *inside(connection, tags, span),
+            *inside(connection, model_versions, span),
+            tags.c.key.in_(keys),
+            LIVE,
+        )
+    )
 
 
 def read_model_tags(
