@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py                    # 10,000 versions, a few minutes
     python benchmarks/bench.py --sizes 10000 100000 1000000 --name full
-    python benchmarks/bench.py --sizes 1000000 10000000 --only-growth --databases postgresql
+    python benchmarks/bench.py --sizes 1000000 10000000 --only-growth --name growth
 
 Every figure is a ratio of medians from one interleaved run, ours and the peer's in turn: another
 load on the machine slows both. Where that load is great, the ratio of the fastest tenths of the
@@ -46,6 +46,8 @@ def main() -> None:
     parser.add_argument("--only-growth", action="store_true", help="reads at one size and another")
     parser.add_argument("--folder", type=Path, help="where SQLite's databases are kept")
     arguments = parser.parse_args()
+    if arguments.only_growth and (len(arguments.sizes) < 2 or arguments.name == "bench"):
+        parser.error("--only-growth compares two sizes or more, and takes a --name of its own")
     folder = arguments.folder or Path(tempfile.gettempdir()) / "hokusai-bench"
     figures: list[Figure] = []
     for database in arguments.databases:

@@ -38,7 +38,7 @@ class Best:
     """The best value of a series that is there already."""
 
     row: Row[Any]
-    """Of the index."""
+    """Of the index; ``past_values.read_live`` has what was decided on it in it, too."""
     direction: Direction
     metric: Metric | None
 

@@ -195,6 +195,7 @@ def _raise(connection: Connection, series: SeriesId, found: Best, now_ms: int) -
     if head is None or not beats(found, head.head_value):
         return
     decision = {
+        # None: where there is a head, only values on which nothing was decided are looked at.
         **past_decision(found, None, now_ms),
         "baseline_decision_id": head.head_decision_id,
         "baseline_value": head.head_value,

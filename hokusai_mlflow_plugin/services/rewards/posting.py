@@ -92,7 +92,7 @@ class Poster:
         if thread.is_alive():
             attempt.give_up()
         # A single wait may be as long as all of it, and can be seen to end first.
-        if not known or isinstance(known[0], requests.Timeout):
+        if not known or _is_timeout(known[0]):
             raise DeadlineExceeded(self._timeout_s)
         if isinstance(known[0], Exception):
             raise known[0]
@@ -129,12 +129,27 @@ def failure(error: Exception) -> str:
     """
     if isinstance(error, DeadlineExceeded):
         return str(error)
-    cause: BaseException = error
-    while inner := _inner(cause):
-        cause = inner
+    cause = _innermost(error)
     names = dict.fromkeys(type(each).__name__ for each in (error, cause))
     reason = _reason(cause)
     return ": ".join(names) + (f" ({reason})" if reason else "")
+
+
+def _is_timeout(outcome: Answer | Exception) -> bool:
+    """Whether a wait of requests ended; the system's own time-outs, which have a number, are none.
+
+    Behind a proxy requests makes no ``Timeout`` of it.
+    """
+    if isinstance(outcome, Answer):
+        return False
+    cause = _innermost(outcome)
+    return isinstance(cause, TimeoutError) and cause.errno is None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while inner := _inner(error):
+        error = inner
+    return error
 
 
 def _inner(error: BaseException) -> BaseException | None:

@@ -207,3 +207,26 @@ def test_damaged_series(store):
     assert caught.value.error_code == "RESOURCE_CONFLICT"
     create_model(store, "elsewhere")
     assert paid(store) == []
+
+
+def test_a_head_that_is_lost(store):
+    """A series begun anew with a rewarded version leaves that one's decision in force, and tells
+    what backs the value as it does.
+    """
+    register(store, "0.5", "0.9")
+    before = decision(store, version=2)
+    with store.engine.begin() as connection:
+        connection.execute(text("DELETE FROM hokusai_series"))
+        connection.execute(
+            text("UPDATE hokusai_decisions SET logged_value = '0.9', experiment_id = 7")
+        )
+    rebuild(store)
+    assert decision(store, version=2)["outcome"] == before["outcome"] == "achieved"
+    carried = text(
+        "SELECT supersedes = decision_id, logged_value, experiment_id FROM hokusai_decisions"
+        " WHERE decision_id = (SELECT head_decision_id FROM hokusai_series)"
+    )
+    with store.engine.connect() as connection:
+        assert [tuple(row) for row in connection.execute(carried)] == [(True, "0.9", 7)]
+    register(store, "0.905")
+    assert outcome(store, version=3) == "below_threshold"

@@ -176,10 +176,17 @@ def test_what_failed_is_told_by_classes():
     assert failure(OSError(1, "s3cret")) == "PermissionError (Operation not permitted)"
 
 
-def test_a_wait_as_long_as_the_deadline(monkeypatch):
-    """Where requests' own time-out of a read is seen first, it is told as the deadline, too."""
-    with serving(lambda _connection: time.sleep(3)) as port:
-        through = Poster(requests.Session(), f"http://127.0.0.1:{port}/hook", 0.3)
+@pytest.mark.parametrize("hangs", ["the receiver", "a proxy", "the handshake with a proxy"])
+def test_a_wait_as_long_as_the_deadline(hangs, monkeypatch):
+    """Where requests' own time-out is seen first, it is told as the deadline, too."""
+    with serving(lambda _connection: time.sleep(3)) as port, requests.Session() as session:
+        url, here = "https://rewards.example.invalid/hook", f"127.0.0.1:{port}"
+        if hangs == "the receiver":
+            url = f"http://{here}/hook"
+        else:
+            scheme = "https" if "handshake" in hangs else "http"
+            session.proxies = {"https": f"{scheme}://{here}"}
+        through = Poster(session, url, 0.3)
         # Nobody shuts the connection down in the meantime.
         monkeypatch.setattr(threading.Thread, "join", waiting_longer(threading.Thread.join))
         with pytest.raises(DeadlineExceeded, match=r"within 0\.3 seconds"):
