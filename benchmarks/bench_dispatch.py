@@ -1,4 +1,4 @@
-"""Delivering reward events to a receiver on this machine, beside the same posts alone."""
+"""Delivering reward events to a receiver on this machine: one dispatcher, four, the posts alone."""
 
 from __future__ import annotations
 
@@ -40,8 +40,46 @@ def measure(database: str, uri: str, versions: int) -> list[Figure]:
             for _post in range(EVENTS):
                 session.post(url, data=1_500 * b"x")
             bare = EVENTS / (time.perf_counter() - begin)
-    what = "deliver reward events, one dispatcher"
-    return [Figure(database, versions, what, "bare posts", ours, bare, "req/s")]
+        four = _side_by_side(store, uri, url)
+    what = "deliver reward events"
+    return [
+        Figure(database, versions, f"{what}, one dispatcher", "bare posts", ours, bare, "req/s"),
+        Figure(database, versions, f"{what}, four dispatchers", "one", four, ours, "req/s"),
+    ]
+
+
+def _side_by_side(store: Any, uri: str, url: str) -> float:
+    """Events per second of four dispatchers, each a process as an operator starts them."""
+    command = [sys.executable, __file__, uri, url]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _process in range(4)]
+    try:
+        for process in processes:
+            process.stdout.readline()  # it is ready
+        earn(store, 2 * EVENTS)
+        begin = time.perf_counter()
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        made = sum(int(process.stdout.readline()) for process in processes)
+        seconds = time.perf_counter() - begin
+    finally:
+        for process in processes:
+            process.communicate()
+    assert made == 2 * EVENTS
+    return made / seconds
+
+
+def _dispatch(uri: str, url: str) -> None:
+    """Deliver what is due once a line is read; say when ready, and then how much it was."""
+    store: Any = build_store(f"hokusai+{uri}")
+    dispatcher = Dispatcher(
+        store.engine, Receiver(url, [SECRET]), RetryPolicy(), requests.Session()
+    )
+    dispatcher.deliver_due()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(dispatcher.deliver_due(), flush=True)
 
 
 def earn(store: Any, count: int) -> None:
@@ -81,4 +119,7 @@ async def _receive() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_receive())
+    if len(sys.argv) > 1:
+        _dispatch(*sys.argv[1:])
+    else:
+        asyncio.run(_receive())
