@@ -69,11 +69,12 @@ def main() -> None:
                 figures += bench_renames.measure(database, uri, size)
             _write(arguments.name, figures)
         figures += bench_reads.growth(database, uris, arguments.rounds)
-    print(bench_report.table(figures))
+    # First: what was measured for an hour is kept, whatever comes after it.
     if arguments.only_growth:
         bench_report.write_json(RESULTS / f"{arguments.name}.json", figures)
-        return
-    _write(arguments.name, figures)
+    else:
+        _write(arguments.name, figures)
+    print(bench_report.table(figures))
     bench_connections.require_prompt_answers(figures)
     bench_pages.require_prompt_pages(figures)
 

@@ -128,6 +128,7 @@ def test_what_is_no_note(note) -> None:
     [
         SIGNED.replace("— ", "- "),
         SIGNED.replace("— ", ""),
+        SIGNED + "— registry.example AAAA\n",
         SIGNED + "— registry.example AAAAAA==\n",  # an id and no signature
         SIGNED + "— registry.example ****\n",
         SIGNED + "— registry+example AAAAAAA=\n",
@@ -212,3 +213,4 @@ def test_what_is_no_signing_key(text, sentence) -> None:
     with pytest.raises(InvalidKey) as refusal:
         read_signing_key(text)
     assert str(refusal.value) == sentence
+    assert "AYEKFALV" not in str(refusal.value)

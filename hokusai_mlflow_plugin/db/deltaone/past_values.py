@@ -21,6 +21,7 @@ from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
 
 _FETCH = 5_000
 _LOOKED_UP = 500
+"""Ids in one statement: databases bound the number of its parameters."""
 
 _DECIDED = (
     decisions.c.outcome,
