@@ -21,7 +21,10 @@ from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 HEAD_START_S = 1
-READ_TAGS = "SELECT model_versions.name, model_versions.version, model_version_tags"
+READ_TAGS = tuple(  # of the span; of each version, on PostgreSQL
+    f"SELECT model_versions.name, model_versions.version, {tags}.key"
+    for tags in ("model_version_tags", "own")
+)
 DELETE_ROWS, INSERT_ROWS = "DELETE FROM hokusai_token_index", "INSERT INTO hokusai_token_index"
 
 
@@ -31,7 +34,9 @@ def differences(store, scan, batch_size=maintenance.BATCH_SIZE):
 
 
 @contextmanager
-def meanwhile(engine: Any, statement: str, write: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
+def meanwhile(
+    engine: Any, statement: str | tuple[str, ...], write: Callable[[], Any]
+) -> Iterator[list[Future[Any]]]:
     """Begin a write in another thread just before this one first executes such a statement.
 
     It gets a head start: a write that nothing keeps waiting is through before the statement.
