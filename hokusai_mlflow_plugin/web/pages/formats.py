@@ -34,21 +34,23 @@ _EVIDENCE = {
 
 def utc(epoch_ms: int) -> str:
     """A time for people, to the second."""
-    return _time(epoch_ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{_time(epoch_ms)[:19]} UTC"
 
 
 def minute(epoch_ms: int) -> str:
     """The same to the minute: what a page shows until its script knows the reader's zone."""
-    return _time(epoch_ms).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{_time(epoch_ms)[:16]} UTC"
 
 
 def iso(epoch_ms: int) -> str:
     """A time for programs."""
-    return _time(epoch_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+    day, time = _time(epoch_ms)[:19].split(" ")
+    return f"{day}T{time}Z"
 
 
-def _time(epoch_ms: int) -> datetime:
-    return datetime.fromtimestamp(epoch_ms // 1000, tz=timezone.utc)
+def _time(epoch_ms: int) -> str:
+    # Not by strftime, which takes five times as long: a page has hundreds.
+    return datetime.fromtimestamp(epoch_ms // 1000, tz=timezone.utc).isoformat(" ")
 
 
 def points(improvement_pp: str | None) -> str:

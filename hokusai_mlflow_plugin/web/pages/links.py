@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from hokusai_mlflow_plugin.web.server import PAGES_ROOT
+
+_quote = lru_cache(1000)(quote)  # a page has hundreds of links, which name a few models
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,10 @@ class Links:
     def page(self, path: str = "", **parameters: Any) -> str:
         """A page; parameters that are None, or empty, are left out."""
         given = {"workspace": self.workspace, **parameters}
-        query = urlencode(
-            {key: value for key, value in given.items() if value not in (None, "")}, quote_via=quote
+        query = "&".join(
+            f"{key}={_quote(str(value), safe='')}"
+            for key, value in given.items()
+            if value not in (None, "")
         )
         return self.root + path + (f"?{query}" if query else "")
 

@@ -27,9 +27,21 @@ _FILTERS = (
 )
 
 
+class _Environment(Environment):
+    """``item.key`` looks into a dictionary first.
+
+    Jinja tries attributes first, and a page of a long lineage has thousands of keys that are none.
+    """
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    environment = _Environment(
         loader=PackageLoader("hokusai_mlflow_plugin.web.pages"),
         # Whatever the file is called: names, tags and tokens are what strangers wrote.
         autoescape=True,
