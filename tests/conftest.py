@@ -57,19 +57,18 @@ def all_databases() -> Iterator[AllDatabases]:
 
 @pytest.fixture(params=DIALECTS)
 def database_uri(request: pytest.FixtureRequest, all_databases: AllDatabases) -> Iterator[str]:
-    """URI of a fresh database with MLflow's tables in it; gone after the test.
+    """URI of a fresh database as an opened store leaves it; gone after the test.
 
-    Ours are there too where the test takes ``store``, which is opened before the test begins: to
-    migrate takes longer than most tests. Not where anything takes ``stock_database_uri``.
+    Only MLflow's tables are in it where the test takes ``stock_database_uri``: to migrate takes
+    longer than most tests.
     """
-    taken = request.fixturenames
-    is_migrated = "store" in taken and "stock_database_uri" not in taken
-    yield from _one_database(all_databases, request.param, "hokusai" if is_migrated else "mlflow")
+    is_stock = "stock_database_uri" in request.fixturenames
+    yield from _one_database(all_databases, request.param, "mlflow" if is_stock else "hokusai")
 
 
 @pytest.fixture
 def stock_database_uri(database_uri: str) -> str:
-    """The same with MLflow's tables alone; for what fills it before the plugin is there."""
+    """The same with MLflow's tables alone, as before the plugin's first start."""
     return database_uri
 
 

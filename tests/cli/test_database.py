@@ -125,16 +125,16 @@ def test_registry_older_than_workspaces(empty_database_uri):
     assert tables(empty_database_uri) == {"model_versions"}
 
 
-def test_check(database_uri):
+def test_check(stock_database_uri):
     """Exit status 1 until the tables are those of this release, and again when one is changed."""
-    before = run("db", "check", database_uri)
+    before = run("db", "check", stock_database_uri)
     assert before.status == 1
     assert before.lines[0].startswith("revision none, this release needs ")
-    run("db", "upgrade", database_uri)
-    assert run("db", "check", database_uri).status == 0
-    assert run("db", "check", database_uri, "--output", "json").json == {"differences": []}
-    execute(database_uri, "ALTER TABLE hokusai_series ADD COLUMN extra INTEGER")
-    after = run("db", "check", database_uri, "--output", "json")
+    run("db", "upgrade", stock_database_uri)
+    assert run("db", "check", stock_database_uri).status == 0
+    assert run("db", "check", stock_database_uri, "--output", "json").json == {"differences": []}
+    execute(stock_database_uri, "ALTER TABLE hokusai_series ADD COLUMN extra INTEGER")
+    after = run("db", "check", stock_database_uri, "--output", "json")
     assert after.status == 1
     (difference,) = after.json["differences"]
     assert "extra" in difference

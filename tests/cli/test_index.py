@@ -100,9 +100,9 @@ def test_index_is_judged_by_the_servers_settings(
 
 
 @pytest.mark.parametrize("command", ["verify", "rebuild"])
-def test_tables_have_to_be_there(database_uri, command):
+def test_tables_have_to_be_there(stock_database_uri, command):
     """Without the Hokusai tables there is nothing to verify: the command names the one to run."""
-    assert "hokusai-mlflow db upgrade" in failed(run("index", command, database_uri))
+    assert "hokusai-mlflow db upgrade" in failed(run("index", command, stock_database_uri))
 
 
 METRICS = '[metrics.custom]\ndirection = "maximize"\nupper = "0.8"\n'

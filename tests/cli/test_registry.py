@@ -145,12 +145,12 @@ def test_configured_database_that_is_not_there(folder, variable):
 
 
 @pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
-def test_query_migrates_nothing(database_uri):
+def test_query_migrates_nothing(stock_database_uri):
     """A stock MLflow's database is left as it is."""
     assert "hokusai-mlflow db upgrade" in failed(
-        run("token", "list", "--registry-uri", database_uri)
+        run("token", "list", "--registry-uri", stock_database_uri)
     )
-    assert inspect(create_engine(database_uri)).has_table("hokusai_series") is False
+    assert inspect(create_engine(stock_database_uri)).has_table("hokusai_series") is False
 
 
 def test_policy_of_a_database(server):

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.parametrize("database_uri", ["mysql"], indirect=True)
 
 
 @pytest.fixture
-def engine(database_uri: str) -> Engine:
+def engine(stock_database_uri: str) -> Engine:
     """A database with MLflow's tables, whose default then became latin1."""
-    engine = SqlAlchemyStore(database_uri).engine
+    engine = SqlAlchemyStore(stock_database_uri).engine
     with engine.begin() as connection:
-        name = make_url(database_uri).database
+        name = make_url(stock_database_uri).database
         connection.execute(text(f"ALTER DATABASE {name} CHARACTER SET latin1"))
     return engine
 

@@ -20,17 +20,17 @@ from hokusai_mlflow_plugin.db.seals import is_sealed
 
 
 @pytest.fixture
-def engine(database_uri: str) -> Iterator[Engine]:
+def engine(stock_database_uri: str) -> Iterator[Engine]:
     """A database with MLflow's schema and none of our tables."""
-    engine = create_engine(database_uri)
+    engine = create_engine(stock_database_uri)
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def process(database_uri: str) -> Iterator[KillableProcess]:
+def process(stock_database_uri: str) -> Iterator[KillableProcess]:
     """Migrates the same database, and is killed."""
-    with killable("support.killed_tasks:migrating", database_uri) as process:
+    with killable("support.killed_tasks:migrating", stock_database_uri) as process:
         yield process
 
 

@@ -70,9 +70,9 @@ class Released:
 
 
 @pytest.fixture
-def released(database_uri: str, environ: dict[str, str]) -> Iterator[Released]:
+def released(stock_database_uri: str, environ: dict[str, str]) -> Iterator[Released]:
     """The last release, on a database that it migrated itself."""
-    process = Released(database_uri, environ)
+    process = Released(stock_database_uri, environ)
     yield process
     process.stop()
 

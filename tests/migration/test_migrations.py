@@ -24,9 +24,9 @@ from hokusai_mlflow_plugin.store.registry_store import build_store
 
 
 @pytest.fixture
-def engine(database_uri: str) -> Engine:
+def engine(stock_database_uri: str) -> Engine:
     """The engine of a database with MLflow's schema and none of our tables."""
-    return SqlAlchemyStore(database_uri).engine
+    return SqlAlchemyStore(stock_database_uri).engine
 
 
 def tables(engine: Engine) -> set[str]:
@@ -162,10 +162,10 @@ def test_too_old(engine, store_factory):
 
 @pytest.mark.parametrize("database_uri", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("revision", [None, "9999"])
-def test_no_password_in_a_message(database_uri, monkeypatch, revision):
+def test_no_password_in_a_message(stock_database_uri, monkeypatch, revision):
     """A refused schema is reported without the password of the database."""
     monkeypatch.setenv("HOKUSAI_AUTO_MIGRATE", "false")
-    uri = make_url(database_uri).set(password="s3cret").render_as_string(hide_password=False)
+    uri = make_url(stock_database_uri).set(password="s3cret").render_as_string(hide_password=False)
     engine = SqlAlchemyStore(uri).engine
     if revision is not None:
         migrations.upgrade(engine)

@@ -22,9 +22,9 @@ ENDLESS = {"postgresql": "SELECT pg_sleep(60)", "mysql": "SELECT SLEEP(60) FROM 
 
 
 @pytest.fixture
-def engine(database_uri: str) -> Iterator[Engine]:
+def engine(stock_database_uri: str) -> Iterator[Engine]:
     """A database with MLflow's schema and none of our tables."""
-    engine = create_engine(database_uri)
+    engine = create_engine(stock_database_uri)
     yield engine
     engine.dispose()
 

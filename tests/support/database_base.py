@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 from mlflow.store.db.utils import _initialize_tables
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from hokusai_mlflow_plugin.db.schema import migrations
@@ -28,7 +29,7 @@ class Databases(ABC):
     """Makes and drops databases of one kind."""
 
     @abstractmethod
-    def create(self, holding: Holding = "mlflow") -> str:
+    def create(self, holding: Holding = "hokusai") -> str:
         """URI of a new database."""
 
     @abstractmethod
@@ -43,40 +44,48 @@ class Databases(ABC):
 class ServerDatabases(Databases):
     """Databases on a server, made over a connection that belongs to none of them.
 
-    A name is used again (``dispose_engines``).
+    To make one takes longer than most tests, so one that a test is done with is brought back to
+    its first state and used again, and where that cannot be done its name is (``dispose_engines``).
     """
 
     def __init__(self, admin_uri: str | URL) -> None:
         url = make_url(admin_uri)
         self._admin_url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         self._admin: Engine = create_engine(self._admin_url, isolation_level="AUTOCOMMIT")
-        self._live: set[str] = set()
+        self._live: dict[str, Holding] = {}
         self._templates: dict[Holding, str] = {}
+        self._restored: dict[Holding, list[str]] = {}
         self._dropped: list[str] = []
         try:
             self._admin.connect().close()
         except OperationalError as error:
             raise MissingDatabase(str(error.orig)) from error
 
-    def create(self, holding: Holding = "mlflow") -> str:
-        name = self._dropped.pop() if self._dropped else new_name()
-        if holding == "nothing":
-            self._execute(f"CREATE DATABASE {name}")
+    def create(self, holding: Holding = "hokusai") -> str:
+        if restored := self._restored.get(holding):
+            name = restored.pop()
         else:
-            self._clone(name, holding)
-        self._live.add(name)
+            name = self._dropped.pop() if self._dropped else new_name()
+            if holding == "nothing":
+                self._execute(f"CREATE DATABASE {name}")
+            else:
+                self._clone(name, holding)
+        self._live[name] = holding
         return self._uri(name)
 
     def drop(self, uri: str) -> None:
         name = str(make_url(uri).database)
-        self._drop(name)
-        self._live.discard(name)
-        self._dropped.append(name)
+        holding = self._live.pop(name)
+        self._disconnect(name)
+        if holding != "nothing" and self._restore(name, holding):
+            self._restored.setdefault(holding, []).append(name)
+        else:
+            self._drop(name)
+            self._dropped.append(name)
 
     def close(self) -> None:
-        for name in sorted(self._live):
+        for name in [*self._live, *(name for names in self._restored.values() for name in names)]:
             self._drop(name)
-        self._live.clear()
         self._admin.dispose()
 
     def _template(self, holding: Holding) -> str:
@@ -100,8 +109,26 @@ class ServerDatabases(Databases):
         """Copy a template to a new database."""
 
     @abstractmethod
+    def _disconnect(self, name: str) -> None:
+        """End the connections to a database: their locks would block what comes next."""
+
+    @abstractmethod
+    def _restore(self, name: str, holding: Holding) -> bool:
+        """Bring a used database back to its template's state; False where its tables differ."""
+
+    @abstractmethod
     def _drop(self, name: str) -> None:
         """Drop a database by its name."""
+
+
+def filled_tables(connection: Connection, schema: str, tables: Sequence[str]) -> list[str]:
+    """Those of the tables that have rows."""
+    asked = [
+        f"SELECT {number}, EXISTS (SELECT 1 FROM {schema}.{table})"
+        for number, table in enumerate(tables)
+    ]
+    found = connection.exec_driver_sql(" UNION ALL ".join(asked))
+    return [tables[number] for number, has_rows in found if has_rows]
 
 
 def new_name() -> str:

@@ -35,7 +35,7 @@ class SqliteDatabases(Databases):
             create_schema(f"sqlite:///{path}", holding)
         return path
 
-    def create(self, holding: Holding = "mlflow") -> str:
+    def create(self, holding: Holding = "hokusai") -> str:
         path = self._free.pop() if self._free else self._folder / f"{new_name()}.db"
         if holding != "nothing":
             shutil.copyfile(self._template(holding), path)

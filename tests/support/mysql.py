@@ -7,47 +7,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from support.database_base import Holding, MissingDatabase, ServerDatabases
+from support.database_base import (
+    Holding,
+    MissingDatabase,
+    ServerDatabases,
+    filled_tables,
+)
 
 MYSQL_VARIABLE = "HOKUSAI_TEST_MYSQL_URL"
 LOCAL_MYSQL = "mysql+pymysql://root@127.0.0.1:3306/"
 
 
 class MysqlDatabases(ServerDatabases):
-    """Databases on MySQL or MariaDB: the named server, else the one on this machine.
-
-    Making MLflow's tables there takes longer than most tests, so a database that a test is done
-    with is emptied and used again.
-    """
+    """Databases on MySQL or MariaDB: the named server, else the one on this machine."""
 
     def __init__(self) -> None:
         self._schemas: dict[Holding, MysqlSchema] = {}
-        self._used: dict[str, Holding] = {}
-        self._free: dict[Holding, list[str]] = {}
         try:
             super().__init__(os.environ.get(MYSQL_VARIABLE) or LOCAL_MYSQL)
         except MissingDatabase as error:
             raise MissingDatabase(
                 f"Set {MYSQL_VARIABLE} or start a server at {LOCAL_MYSQL} ({error})."
             ) from error
-
-    def create(self, holding: Holding = "mlflow") -> str:
-        if free := self._free.get(holding):
-            return self._uri(free.pop())
-        return super().create(holding)
-
-    def drop(self, uri: str) -> None:
-        name = str(make_url(uri).database)
-        self._disconnect(name)
-        if (holding := self._used.get(name)) is not None:
-            with self._admin.connect() as connection:
-                if self._schema(holding).restore(connection, name):
-                    self._free.setdefault(holding, []).append(name)
-                    return
-        super().drop(uri)
 
     def _schema(self, holding: Holding) -> MysqlSchema:
         if holding not in self._schemas:
@@ -61,13 +45,15 @@ class MysqlDatabases(ServerDatabases):
         self._execute(f"CREATE DATABASE {name}")
         with self._admin.connect() as connection:
             schema.create(connection, name)
-        self._used[name] = holding
+
+    def _restore(self, name: str, holding: Holding) -> bool:
+        with self._admin.connect() as connection:
+            return self._schema(holding).restore(connection, name)
 
     def _drop(self, name: str) -> None:
         self._execute(f"DROP DATABASE IF EXISTS {name}")
 
     def _disconnect(self, name: str) -> None:
-        """End the connections to a database: their locks would block what comes next."""
         with self._admin.connect() as connection:
             users = connection.exec_driver_sql(
                 f"SELECT id FROM information_schema.processlist WHERE db = '{name}'"
@@ -90,9 +76,7 @@ class MysqlSchema:
             str(connection.exec_driver_sql(f"SHOW CREATE TABLE {template}.`{table}`").one()[1])
             for table in self._tables
         ]
-        self._filled = [
-            table for table in self._tables if self._has_rows(connection, template, table)
-        ]
+        self._filled = filled_tables(connection, template, self._tables)
 
     def create(self, connection: Connection, name: str) -> None:
         """Make the tables and rows in a database that holds nothing."""
@@ -105,17 +89,17 @@ class MysqlSchema:
 
     def restore(self, connection: Connection, name: str) -> bool:
         """Bring a used database back to the template's state; False where its tables differ."""
-        if not self._columns_of(connection, name) >= self._columns:
+        columns = self._columns_of(connection, name)
+        added = sorted({table for table, *_ in columns} - set(self._tables))
+        if not columns >= self._columns or (columns > self._columns and not added):
             return False
-        used = {table for table, *_ in self._columns_of(connection, name)}
         with self._foreign_keys_unchecked(connection):
-            for table in sorted(used - set(self._tables)):
+            for table in added:
                 connection.exec_driver_sql(f"DROP TABLE {name}.`{table}`")
-            for table in self._tables:
-                if self._has_rows(connection, name, table):
-                    connection.exec_driver_sql(f"TRUNCATE TABLE {name}.`{table}`")
+            for table in filled_tables(connection, name, self._tables):
+                connection.exec_driver_sql(f"TRUNCATE TABLE {name}.`{table}`")
             self._fill(connection, name)
-        return self._columns_of(connection, name) == self._columns
+        return not added or self._columns_of(connection, name) == self._columns
 
     def _fill(self, connection: Connection, name: str) -> None:
         for table in self._filled:
@@ -129,10 +113,6 @@ class MysqlSchema:
         connection.exec_driver_sql("SET foreign_key_checks = 0")
         yield
         connection.exec_driver_sql("SET foreign_key_checks = 1")
-
-    @staticmethod
-    def _has_rows(connection: Connection, name: str, table: str) -> bool:
-        return bool(connection.scalar(text(f"SELECT EXISTS (SELECT 1 FROM {name}.`{table}`)")))
 
     @staticmethod
     def _columns_of(connection: Connection, name: str) -> set[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -41,13 +42,11 @@ class SchemaState:
 
 def schema_state(connection: Connection) -> SchemaState:
     """Compare the database's revision with the one that this release needs."""
-    scripts = ScriptDirectory.from_config(_config(None))
-    head = scripts.get_current_head()
+    head, known = _revisions()
     if head is None:
         raise SchemaMismatch("The migration scripts of this installation are missing.")
     current = _context(connection).get_current_revision()
-    known = current is None or current in {script.revision for script in scripts.walk_revisions()}
-    return SchemaState(current, head, known)
+    return SchemaState(current, head, current is None or current in known)
 
 
 def open_schema(engine: Engine, *, auto_migrate: bool) -> None:
@@ -132,6 +131,13 @@ def starting_alone(engine: Engine) -> Iterator[None]:
 
 def _context(connection: Connection, **options: object) -> MigrationContext:
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, **options})
+
+
+@cache  # reading the scripts takes longer than to ask a database where it stands
+def _revisions() -> tuple[str | None, frozenset[str]]:
+    """The newest revision of this release, and all that it knows."""
+    scripts = ScriptDirectory.from_config(_config(None))
+    return scripts.get_current_head(), frozenset(each.revision for each in scripts.walk_revisions())
 
 
 def _config(connection: Connection | None) -> Config:

@@ -71,9 +71,9 @@ def test_a_metric_without_direction_gets_no_head(old_store, store):
     assert store.ask(deltaone.detect, "d")["decision"]["outcome"] == "direction_unknown"
 
 
-def test_a_declared_direction_counts(database_uri, store_factory):
+def test_a_declared_direction_counts(stock_database_uri, store_factory):
     """An old version's ``benchmark_direction`` tag gives its series a direction."""
-    old = SqlAlchemyStore(database_uri)
+    old = SqlAlchemyStore(stock_database_uri)
     for value in ("7", "5", "6"):
         tags = token_tags(
             benchmark_metric="seconds", benchmark_value=value, benchmark_direction="minimize"
@@ -126,10 +126,10 @@ def test_heads_are_begun_once(old_store, store):
     assert len(events(store)) == 1
 
 
-def test_many_tokens_in_small_batches(database_uri, store_factory, monkeypatch):
+def test_many_tokens_in_small_batches(stock_database_uri, store_factory, monkeypatch):
     """A token's values are judged together, wherever a batch ends."""
     monkeypatch.setattr(past_heads, "_BATCH_ROWS", 3)
-    old = SqlAlchemyStore(database_uri)
+    old = SqlAlchemyStore(stock_database_uri)
     for number in range(4):
         for value in ("0.1", "0.5", "0.3"):
             tags = token_tags(hokusai_token_id=f"TOK-{number}", benchmark_value=value)
