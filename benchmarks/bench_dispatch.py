@@ -14,6 +14,7 @@ from typing import Any
 import requests
 from bench_databases import tokenised
 from bench_timing import Figure
+from seed import gather_statistics
 
 from hokusai_mlflow_plugin.domain.delivery import RetryPolicy
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
@@ -30,6 +31,7 @@ def measure(database: str, uri: str, versions: int) -> list[Figure]:
         receiver = Receiver(url, [SECRET])
         Dispatcher(store.engine, receiver, RetryPolicy(), requests.Session()).deliver_due()
         earn(store, EVENTS)
+        gather_statistics(store.engine)
         dispatcher = Dispatcher(store.engine, receiver, RetryPolicy(), requests.Session())
         begin = time.perf_counter()
         made = dispatcher.deliver_due()
@@ -57,6 +59,7 @@ def _side_by_side(store: Any, uri: str, url: str) -> float:
         for process in processes:
             process.stdout.readline()  # it is ready
         earn(store, 2 * EVENTS)
+        gather_statistics(store.engine)
         begin = time.perf_counter()
         for process in processes:
             process.stdin.write("go\n")

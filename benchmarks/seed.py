@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Connection,
+    Engine,
     Integer,
     String,
     case,
@@ -71,8 +72,7 @@ def seed(database_uri: str, versions: int, versions_per_model: int = VERSIONS_PE
         _insert_models(connection, -(-versions // versions_per_model))
         _insert_versions(connection, versions, versions_per_model)
         _insert_tags(connection, versions, versions_per_model)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        _gather_statistics(connection)
+    gather_statistics(engine)
     engine.dispose()
 
 
@@ -180,12 +180,12 @@ def _choice(position: Any, values: tuple[str, ...]) -> Any:
     return case(*((position == i, literal(value)) for i, value in enumerate(values)), else_="")
 
 
-def _gather_statistics(connection: Connection) -> None:
+def gather_statistics(engine: Engine) -> None:
     """What a database gathers by itself in the course of time."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("VACUUM ANALYZE"))
-    elif connection.dialect.name == "sqlite":
-        connection.execute(text("ANALYZE"))
+    command = {"postgresql": "VACUUM ANALYZE", "sqlite": "ANALYZE"}.get(engine.dialect.name)
+    if command:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(command))
 
 
 if __name__ == "__main__":

@@ -166,22 +166,17 @@ def _mark(connection: Connection, found: list[Claim], lease_until_ms: int) -> li
 
 
 def _lock_untried(connection: Connection, now_ms: int, limit: int) -> Sequence[RowMapping]:
-    other = deliveries.alias()
-    under_way = (
-        select(other.c.sequence)
-        .where(
-            other.c.workspace == deliveries.c.workspace,
-            other.c.status == _SENDING,
-            # First attempts alone hold up what follows: else one event that a receiver always
-            # refuses would stop all.
-            other.c.attempts == 1,
-            other.c.next_attempt_time > now_ms,
-        )
-        .exists()
+    # Of no outer row, so that it is looked up once: there may be 100,000 that wait.
+    busy = select(deliveries.c.workspace).where(
+        deliveries.c.status == _SENDING,
+        # First attempts alone hold up what follows: else one event that a receiver always
+        # refuses would stop all.
+        deliveries.c.attempts == 1,
+        deliveries.c.next_attempt_time > now_ms,
     )
     untried = (
         select(deliveries.c.workspace, func.min(deliveries.c.sequence))
-        .where(*_UNTRIED, ~under_way)
+        .where(*_UNTRIED, deliveries.c.workspace.not_in(busy))
         .group_by(deliveries.c.workspace)
         .order_by(deliveries.c.workspace)
     )
