@@ -9,13 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, select
 
 from hokusai_mlflow_plugin.db.deltaone.decision_log import as_recorded
-from hokusai_mlflow_plugin.db.index.live_index import LIVE_INDEX
+from hokusai_mlflow_plugin.db.index.live_index import OF_LIVE_VERSION
 from hokusai_mlflow_plugin.db.keys import SeriesId, of_series
-from hokusai_mlflow_plugin.db.schema.mlflow_tables import (
-    LIVE,
-    model_version_tags,
-    same_version,
-)
+from hokusai_mlflow_plugin.db.schema.mlflow_tables import model_version_tags, same_version
 from hokusai_mlflow_plugin.db.schema.tables import decisions, series, token_index
 from hokusai_mlflow_plugin.domain.tag_faults import DIRECTION_TAG
 
@@ -97,16 +93,26 @@ def read_decided(
     return found
 
 
+def in_force(connection: Connection, row: Row[Any]) -> Row[Any] | None:
+    """What was decided on the version of an index row; None where nothing was."""
+    ids = [row.decision_id] if row.decision_id else []
+    return read_decided(connection, row.workspace, ids).get(row.decision_id)
+
+
 def read_live(connection: Connection, key: SeriesId) -> Iterator[Row[Any]]:
-    """Index rows of a series' live versions, with what was decided on them; oldest first."""
+    """Index rows of a series' live versions, each with its decision's outcome; oldest first.
+
+    Versions and outcomes are looked up row by row: joined, PostgreSQL compares each row with each
+    version of the workspace where it has no statistics yet.
+    """
+    outcome = select(decisions.c.outcome).where(_IN_FORCE).scalar_subquery().label("outcome")
     query = (
-        select(token_index, *_DECIDED)
-        .select_from(LIVE_INDEX.outerjoin(decisions, _IN_FORCE))
+        select(token_index, outcome)
         .where(
             token_index.c.workspace == key.workspace,
             token_index.c.token_id == key.token_id,
             token_index.c.benchmark_metric == key.benchmark_metric,
-            LIVE,
+            OF_LIVE_VERSION,
         )
         .order_by(token_index.c.creation_time, token_index.c.name, token_index.c.version)
     )

@@ -38,7 +38,7 @@ class Best:
     """The best value of a series that is there already."""
 
     row: Row[Any]
-    """Of the index; ``past_values.read_live`` has what was decided on it in it, too."""
+    """Of the index."""
     direction: Direction
     metric: Metric | None
 

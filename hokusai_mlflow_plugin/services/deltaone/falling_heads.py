@@ -59,7 +59,7 @@ def next_head(
     standing = latest_standing(connection, key)
     if standing is not None and (best is None or improvement_of(best, standing["value"]) <= 0):
         return carried(dict(standing))
-    return None if best is None else _begun_with(best)
+    return None if best is None else _begun_with(connection, best)
 
 
 def carried(decided: Mapping[str, Any]) -> Decided:
@@ -157,8 +157,9 @@ def _best_left(
     return best
 
 
-def _begun_with(best: Best) -> Decided:
-    decision = past_decision(best, best.row, time.time_ns() // 1_000_000)
+def _begun_with(connection: Connection, best: Best) -> Decided:
+    decided = past_values.in_force(connection, best.row)
+    decision = past_decision(best, decided, time.time_ns() // 1_000_000)
     if best.row.outcome in _STAYS:
         return {**decision, "supersedes": decision["decision_id"]}
     return {**decision, "supersedes": best.row.decision_id}

@@ -114,7 +114,8 @@ def begin_with_past(
             best = Best(row, direction, metric)
     if best is None:
         return False
-    decision = past_decision(best, best.row, time.time_ns() // 1_000_000)
+    decided_on_it = past_values.in_force(connection, best.row)
+    decision = past_decision(best, decided_on_it, time.time_ns() // 1_000_000)
     past_values.begin_series(connection, [series_row(series, best, decision)], [decision])
     return True
 

@@ -20,9 +20,9 @@ CONTRIBUTOR = "contributor"
 
 
 @pytest.fixture
-def stock(database_uri):
+def stock(stock_database_uri):
     """MLflow's own store on the same database."""
-    return SqlAlchemyStore(database_uri)
+    return SqlAlchemyStore(stock_database_uri)
 
 
 def register(store, *values, name="model", **tags):

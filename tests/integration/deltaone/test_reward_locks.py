@@ -159,9 +159,9 @@ def test_a_mended_baseline_stops_at_what_is_there(store):
     assert_sound(store)
 
 
-def test_the_past_cannot_be_mended_for_a_reward(database_uri, store_factory):
+def test_the_past_cannot_be_mended_for_a_reward(stock_database_uri, store_factory):
     """R13: what was there before the plugin stays the value to beat, whatever it is amended to."""
-    create_version(SqlAlchemyStore(database_uri), tags=token_tags(**{VALUE: "0.9"}))
+    create_version(SqlAlchemyStore(stock_database_uri), tags=token_tags(**{VALUE: "0.9"}))
     store = store_factory()
     set_tag(store, "model", 1, VALUE, "0.5")
     create_version(store, tags=token_tags(**{VALUE: "0.9"}))

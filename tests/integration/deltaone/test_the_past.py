@@ -23,9 +23,9 @@ UPLIFT = {METRIC: "uplift"}
 
 
 @pytest.fixture
-def stock(database_uri):
+def stock(stock_database_uri):
     """MLflow's own store on the same database."""
-    return SqlAlchemyStore(database_uri)
+    return SqlAlchemyStore(stock_database_uri)
 
 
 def rebuild(store):

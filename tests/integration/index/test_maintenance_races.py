@@ -22,7 +22,7 @@ from hokusai_mlflow_plugin.store.session import HokusaiSession
 
 HEAD_START_S = 1
 READ_TAGS = tuple(  # of the span; of each version, on PostgreSQL
-    f"SELECT model_versions.name, model_versions.version, {tags}.key"
+    f"SELECT model_versions.name, model_versions.version, {tags}."
     for tags in ("model_version_tags", "own")
 )
 DELETE_ROWS, INSERT_ROWS = "DELETE FROM hokusai_token_index", "INSERT INTO hokusai_token_index"

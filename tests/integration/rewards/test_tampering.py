@@ -81,20 +81,20 @@ def evaluated_model(tracking_uri: str, accuracy: float) -> str:
 
 
 @pytest.fixture
-def registry(store_factory: Any, database_uri: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def registry(store_factory: Any, stock_database_uri: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A registry with rows of every kind in every table of ours; nothing is wrong with it.
 
     Of four events one is delivered, one failed once, two wait.
     """
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", database_uri)  # where MLflow looks a model up
-    create_version(SqlAlchemyStore(database_uri), "older", token_tags(**{TOKEN: "OLD-1"}))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stock_database_uri)  # where MLflow looks a model up
+    create_version(SqlAlchemyStore(stock_database_uri), "older", token_tags(**{TOKEN: "OLD-1"}))
     audited, store = store_factory(HOKUSAI_POLICY="audit"), store_factory()
     for value in ("0.50", "0.55", "0.60", "0.65"):
         create_version(store, tags=token_tags(**{VALUE: value}, contributor=ONE))
     shares = [{"address": ONE, "weight": 4_000}, {"address": TWO, "weight": 6_000}]
     tags = token_tags(**{VALUE: "0.70"}, contributors=json.dumps(shares))
-    backed = build_store(f"hokusai+{database_uri}", database_uri)
-    create_version(backed, "shared", tags, evaluated_model(database_uri, 0.70))
+    backed = build_store(f"hokusai+{stock_database_uri}", stock_database_uri)
+    create_version(backed, "shared", tags, evaluated_model(stock_database_uri, 0.70))
     create_version(store, "worse", token_tags(**{VALUE: "0.705"}))
     set_tag(store, "worse", 1, VALUE, "0.6")
     create_version(store, "unknown", token_tags(**{METRIC: "of unknown direction"}))
