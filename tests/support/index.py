@@ -67,28 +67,29 @@ def expected_rows(connection: Connection, catalogue: Any) -> list[tuple[Any, ...
 
 
 def _live_versions(connection: Connection) -> dict[Key, tuple[int, dict[str, str]]]:
-    """Creation time and tags of each version that is not deleted.
-
-    Two statements: MariaDB, where a test has just filled the tables, joins them for minutes.
-    """
-    live = select(
-        VERSIONS.c.workspace, VERSIONS.c.name, VERSIONS.c.version, VERSIONS.c.creation_time
-    ).where(VERSIONS.c.current_stage != "Deleted_Internal")
-    versions: dict[Key, tuple[int, dict[str, str]]] = {
-        (workspace, name, version): (created, {})
-        for workspace, name, version, created in connection.execute(live)
-    }
-    for workspace, name, version, key, value in connection.execute(
+    """Creation time and tags of each version that is not deleted, joined by the database."""
+    same_version = and_(
+        VERSIONS.c.workspace == VERSION_TAGS.c.workspace,
+        VERSIONS.c.name == VERSION_TAGS.c.name,
+        VERSIONS.c.version == VERSION_TAGS.c.version,
+    )
+    found = connection.execute(
         select(
-            VERSION_TAGS.c.workspace,
-            VERSION_TAGS.c.name,
-            VERSION_TAGS.c.version,
+            VERSIONS.c.workspace,
+            VERSIONS.c.name,
+            VERSIONS.c.version,
+            VERSIONS.c.creation_time,
             VERSION_TAGS.c.key,
             VERSION_TAGS.c.value,
         )
-    ):
-        if found := versions.get((workspace, name, version)):
-            found[1][key] = value or ""
+        .select_from(VERSIONS.outerjoin(VERSION_TAGS, same_version))
+        .where(VERSIONS.c.current_stage != "Deleted_Internal")
+    )
+    versions: dict[Key, tuple[int, dict[str, str]]] = {}
+    for workspace, name, version, creation_time, key, value in found:
+        _, tags = versions.setdefault((workspace, name, version), (creation_time, {}))
+        if key is not None:
+            tags[key] = value or ""
     return versions
 
 
