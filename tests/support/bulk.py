@@ -88,7 +88,7 @@ def seed_versions(
         _insert(connection, SqlModelVersion.__table__, versions)
         _insert(connection, SqlModelVersionTag.__table__, tag_rows)
         _insert(connection, _INDEX, index_rows)
-        # As databases do by themselves a while later: until then they join these tables for minutes.
+        # As a database does by itself a while later: until then joins can take minutes.
         analyze = {"mysql": "ANALYZE TABLE", "postgresql": "ANALYZE"}.get(connection.dialect.name)
         if analyze:
             tables = [SqlModelVersion.__tablename__, SqlModelVersionTag.__tablename__, _INDEX.name]
