@@ -81,3 +81,16 @@ def test_messages_are_sentences(value):
     assert len(found) == 3
     assert all(each.key in each.message or "Set tag" in each.message for each in found)
     assert all(each.message.endswith(".") and len(each.message) < 600 for each in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [(ZERO_ADDRESS, "the zero address, which nobody owns"), ("alice", "no Ethereum address")],
+)
+def test_why_nobody_can_be_paid(text, what):
+    """The sentence names contributor and tag, and says what is wrong with the address."""
+    (found,) = warnings_of({"contributor": text}, Context(catalogue=BUILT_IN))
+    assert found.message == (
+        f"Contributor {text!r} in tag contributor is {what}, so it cannot be paid. "
+        "An address is 0x and 40 hex digits."
+    )
