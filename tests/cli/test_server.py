@@ -131,10 +131,10 @@ def test_setting_that_cannot_be_used():
 
 
 @pytest.mark.parametrize("database_uri", ["sqlite"], indirect=True)
-def test_tables_that_may_not_be_migrated(database_uri):
+def test_tables_that_may_not_be_migrated(stock_database_uri):
     """With HOKUSAI_AUTO_MIGRATE off, the command to run is named, without a traceback."""
     environ = {"HOKUSAI_AUTO_MIGRATE": "false"}
-    done = run("server", "--backend-store-uri", database_uri, environ=environ)
+    done = run("server", "--backend-store-uri", stock_database_uri, environ=environ)
     assert "hokusai-mlflow db upgrade" in failed(done)
 
 
