@@ -108,7 +108,6 @@ class PostgresSchema:
             return False
         if filled := filled_tables(connection, "public", self._tables):
             connection.exec_driver_sql(f"TRUNCATE {', '.join(filled)} CASCADE")
-        connection.exec_driver_sql("SET session_replication_role = replica")  # no foreign keys
         for table, rows in self._rows.items():
             connection.execute(
                 text(
