@@ -46,6 +46,7 @@ def _environment() -> Environment:
         # Whatever the file is called: names, tags and tokens are what strangers wrote.
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # an installed template does not change
         trim_blocks=True,
         lstrip_blocks=True,
     )
