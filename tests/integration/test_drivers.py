@@ -33,7 +33,7 @@ def driver_uri(request, all_databases):
         importlib.import_module(MODULES[request.param])
     except ImportError as error:
         give_up(request.param, error)
-    uri = databases.create()
+    uri = databases.create("mlflow")
     yield _by(make_url(uri).set(drivername=request.param))
     dispose_engines()
     databases.drop(uri)

@@ -15,6 +15,7 @@ CHANGES = [
     "CREATE TABLE extra (id INTEGER)",
     "DROP TABLE hokusai_series",
     "DELETE FROM hokusai_state",
+    "CREATE VIEW extra AS SELECT 1 AS a",
 ]
 
 

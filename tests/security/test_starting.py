@@ -72,7 +72,7 @@ def test_four_workers_start_at_once(
     all_databases: AllDatabases, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """Plain ``mlflow server --app-name hokusai-basic-auth``: its workers share one admin."""
-    uri = all_databases.of("sqlite").create()
+    uri = all_databases.of("sqlite").create("mlflow")
     environ = auth_environ(tmp_path)
     options = ("--workers", "4", *options)
     with serve(tmp_path, uri, *options, app="hokusai-basic-auth", environ=environ) as server:
@@ -83,7 +83,7 @@ def test_four_workers_start_at_once(
 
 def test_workspaces_keep_the_rules(all_databases: AllDatabases, tmp_path: Path) -> None:
     """With ``--enable-workspaces`` a grant counts in its workspace, and only there."""
-    uri = all_databases.of("sqlite").create()
+    uri = all_databases.of("sqlite").create("mlflow")
     environ = auth_environ(tmp_path)
     options = ("--workers", "1", "--enable-workspaces")
     with serve(tmp_path, uri, *options, app="hokusai-basic-auth", environ=environ) as server:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from mlflow.store.db.utils import _initialize_tables
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.services.index import backfill
@@ -75,13 +75,18 @@ class ServerDatabases(Databases):
 
     def drop(self, uri: str) -> None:
         name = str(make_url(uri).database)
-        holding = self._live.pop(name)
+        holding = self._live[name]
         self._disconnect(name)
-        if holding != "nothing" and self._restore(name, holding):
+        try:
+            is_new = holding != "nothing" and self._restore(name, holding)
+        except SQLAlchemyError:  # whatever a test left there
+            is_new = False
+        if is_new:
             self._restored.setdefault(holding, []).append(name)
         else:
             self._drop(name)
             self._dropped.append(name)
+        del self._live[name]
 
     def close(self) -> None:
         for name in [*self._live, *(name for names in self._restored.values() for name in names)]:

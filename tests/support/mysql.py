@@ -93,6 +93,8 @@ class MysqlSchema:
         added = sorted({table for table, *_ in columns} - set(self._tables))
         if not columns >= self._columns or (columns > self._columns and not added):
             return False
+        if self._default_of(connection, name) != self._default_of(connection, self._template):
+            return False
         with self._foreign_keys_unchecked(connection):
             for table in added:
                 connection.exec_driver_sql(f"DROP TABLE {name}.`{table}`")
@@ -111,8 +113,10 @@ class MysqlSchema:
     @contextmanager
     def _foreign_keys_unchecked(connection: Connection) -> Iterator[None]:
         connection.exec_driver_sql("SET foreign_key_checks = 0")
-        yield
-        connection.exec_driver_sql("SET foreign_key_checks = 1")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql("SET foreign_key_checks = 1")
 
     @staticmethod
     def _columns_of(connection: Connection, name: str) -> set[tuple[Any, ...]]:
@@ -121,3 +125,12 @@ class MysqlSchema:
             f"FROM information_schema.columns WHERE table_schema = '{name}'"
         )
         return set(map(tuple, columns))
+
+    @staticmethod
+    def _default_of(connection: Connection, name: str) -> tuple[Any, ...]:
+        """Character set and collation of tables that are made without any."""
+        found = connection.exec_driver_sql(
+            "SELECT default_character_set_name, default_collation_name "
+            f"FROM information_schema.schemata WHERE schema_name = '{name}'"
+        )
+        return tuple(found.one())
