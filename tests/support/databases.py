@@ -6,9 +6,11 @@ database server, and every test gets a copy of the result.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +24,16 @@ from support.postgres import PostgresDatabases
 REQUIRE_VARIABLE = "HOKUSAI_TEST_REQUIRE_DATABASES"
 
 
+@cache
+def sqlite_template(holding: Holding) -> Path:
+    """A SQLite file to copy; it is there until this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="hokusai-template-"))
+    atexit.register(shutil.rmtree, folder)
+    path = folder / f"{holding}.db"
+    create_schema(f"sqlite:///{path}", holding)
+    return path
+
+
 class SqliteDatabases(Databases):
     """Files in a temporary folder, copied; a name is used again (``dispose_engines``)."""
 
@@ -29,16 +41,10 @@ class SqliteDatabases(Databases):
         self._folder = Path(tempfile.mkdtemp(prefix="hokusai-sqlite-"))
         self._free: list[Path] = []
 
-    def _template(self, holding: Holding) -> Path:
-        path = self._folder / f"template_{holding}.db"
-        if not path.exists():
-            create_schema(f"sqlite:///{path}", holding)
-        return path
-
     def create(self, holding: Holding = "hokusai") -> str:
         path = self._free.pop() if self._free else self._folder / f"{new_name()}.db"
         if holding != "nothing":
-            shutil.copyfile(self._template(holding), path)
+            shutil.copyfile(sqlite_template(holding), path)
         return f"sqlite:///{path}"
 
     def drop(self, uri: str) -> None:
