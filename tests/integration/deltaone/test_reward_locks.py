@@ -159,6 +159,22 @@ def test_a_mended_baseline_stops_at_what_is_there(store):
     assert_sound(store)
 
 
+@pytest.mark.parametrize(
+    ("mended", "head"),
+    [("0.861", ("model", "0.861")), ("0.86", ("second", "0.86")), ("0.859", ("second", "0.86"))],
+)
+def test_who_holds_the_head_after_a_mended_value(store, mended, head):
+    """R10: the owner while the mended value is the best by itself, else who has the best one."""
+    create_version(store, tags=token_tags(**{VALUE: "0.999"}))
+    create_version(store, "second", token_tags(**{VALUE: "0.86"}))
+    set_tag(store, "model", 1, VALUE, mended)
+    create_version(store, "third", token_tags(**{VALUE: "0.862"}))
+    found = decision(store, "third")["baseline"]
+    assert (found["name"], found["value"]) == head
+    assert paid(store) == []
+    assert_sound(store)
+
+
 def test_the_past_cannot_be_mended_for_a_reward(stock_database_uri, store_factory):
     """R13: what was there before the plugin stays the value to beat, whatever it is amended to."""
     create_version(SqlAlchemyStore(stock_database_uri), tags=token_tags(**{VALUE: "0.9"}))
