@@ -20,9 +20,9 @@ CONTRIBUTOR = "contributor"
 
 
 @pytest.fixture
-def stock(stock_database_uri):
+def stock(database_uri):
     """MLflow's own store on the same database."""
-    return SqlAlchemyStore(stock_database_uri)
+    return SqlAlchemyStore(database_uri)
 
 
 def register(store, *values, name="model", **tags):
@@ -212,9 +212,9 @@ def test_rewards_off(store, store_factory):
     assert_sound(store)
 
 
-def test_a_clock_that_was_ahead(stock, store_factory, monkeypatch):
+def test_a_clock_that_was_ahead(stock_database_uri, store_factory, monkeypatch):
     """What was taken over is known by itself, not by a time: a wrong clock costs nobody."""
-    register(stock, "0.8")
+    register(SqlAlchemyStore(stock_database_uri), "0.8")
     with monkeypatch.context() as patch:
         patch.setattr("time.time_ns", lambda: 2**62)
         store = store_factory()

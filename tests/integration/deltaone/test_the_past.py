@@ -23,8 +23,14 @@ UPLIFT = {METRIC: "uplift"}
 
 
 @pytest.fixture
-def stock(stock_database_uri):
+def stock(database_uri):
     """MLflow's own store on the same database."""
+    return SqlAlchemyStore(database_uri)
+
+
+@pytest.fixture
+def old(stock_database_uri):
+    """The same before the plugin's first start."""
     return SqlAlchemyStore(stock_database_uri)
 
 
@@ -44,9 +50,9 @@ def assert_locked(store, version, key, value):
     assert caught.value.error_code == "RESOURCE_CONFLICT"
 
 
-def test_old_version_that_is_mended_later(stock, store_factory):
+def test_old_version_that_is_mended_later(old, store_factory):
     """A value from before the plugin raises the head when its fault is mended, earning nothing."""
-    register(stock, "0.5", "90%")
+    register(old, "0.5", "90%")
     store = store_factory()
     set_tag(store, "model", 2, VALUE, "0.9")
     found = decision(store, version=2)
@@ -81,9 +87,9 @@ def test_values_past_the_plugin_are_not_mended_for_a_reward(store, stock):
     assert_sound(store)
 
 
-def test_old_versions_whose_direction_is_said_later(stock, store_factory):
+def test_old_versions_whose_direction_is_said_later(old, store_factory):
     """Neither earns from the other."""
-    register(stock, "0.5", "0.9", **UPLIFT)
+    register(old, "0.5", "0.9", **UPLIFT)
     store = store_factory()
     for version in (1, 2):
         set_tag(store, "model", version, DIRECTION, "maximize")
@@ -93,9 +99,9 @@ def test_old_versions_whose_direction_is_said_later(stock, store_factory):
     assert_sound(store)
 
 
-def test_new_versions_begin_where_the_old_ones_were(stock, store_factory):
+def test_new_versions_begin_where_the_old_ones_were(old, store_factory):
     """The series of an unknown metric begins at the best old value, once a direction is said."""
-    register(stock, "0.9", "0.7", **UPLIFT)
+    register(old, "0.9", "0.7", **UPLIFT)
     store = store_factory()
     register(store, "0.5", "0.9", "0.95", **UPLIFT, **{DIRECTION: "maximize"})
     found = [outcome(store, version=version) for version in (1, 3, 4, 5)]
