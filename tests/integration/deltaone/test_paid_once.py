@@ -254,6 +254,28 @@ def test_series_of_two_names_are_joined(earlier, store_factory, canonical):
     assert_sound(store)
 
 
+def test_the_decision_that_joins(earlier, store_factory):
+    """It tells what it joins and by what it measures; it is in force on nothing."""
+    register(earlier, "0.80", "0.90", **{METRIC: "accuracy_score", **UP})
+    register(earlier, "0.85", name="third", **UP)
+    known = {row["decision_id"]: row for row in decided_rows(earlier)}
+    rebuild(store_factory())
+    (joining,) = [row for row in decided_rows(earlier) if row["decision_id"] not in known]
+    assert joining["reason"] == (
+        "accuracy_score and accuracy are names of one metric: the better head of their series goes "
+        "on. Nothing is earned for it."
+    )
+    assert joining["supersedes"] == joining["decision_id"]
+    assert (joining["value"], joining["baseline_value"], joining["improvement_pp"]) == (
+        "0.9",
+        "0.85",
+        "5",
+    )
+    assert (joining["unit"], joining["threshold_pp"]) == ("proportion", "1")
+    assert isinstance(joining["decided_time"], int)
+    assert joining["decided_time"] >= max(row["decided_time"] for row in known.values())
+
+
 def test_a_percentage_is_not_joined(earlier, store_factory):
     """What is out of the metric's bounds, or goes the other way, was another number."""
     register(earlier, "80", "85", **{METRIC: "Accuracy", **UP})

@@ -138,6 +138,10 @@ def test_an_amended_baseline_takes_its_head_along(store):
     create_version(store, tags=token_tags(**{VALUE: "0.999"}))
     set_tag(store, "model", 1, VALUE, "0.84")
     assert outcome(store) == "baseline"
+    assert decision(store)["reason"] == (
+        "accuracy 0.84 takes back 0.999, which this version had before: the head goes down by 15.9 "
+        "percentage points, because nothing was measured against it."
+    )
     create_version(store, "second", token_tags(**{VALUE: "0.86"}))
     assert decision(store, "second")["baseline"] == {
         "name": "model",

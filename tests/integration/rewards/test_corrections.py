@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from support.damage import run_sql
 from support.registry import METRIC, VALUE, create_version, set_tag, token_tags
 from support.rewards import (
     assert_sound,
     codes,
+    decided_rows,
     detect,
     events,
     name_payees,
@@ -227,6 +229,77 @@ def test_a_typo_as_baseline(store):
     assert events(store)[-1]["data"]["improvement_pp"] == "3"
     with pytest.raises(CorrectionRefused, match="was earned: revoke event"):
         rebase(store, "IMG-001", "accuracy")
+    assert_sound(store)
+
+
+@pytest.mark.parametrize(
+    ("left", "head"), [("0.6", "0.9"), ("0.9", "0.9"), ("0.905", "0.905")], ids=["gone", "", "more"]
+)
+def test_no_lower_than_what_was_earned(ledger, database_uri, left, head):
+    """A correction stops at the latest DeltaOne that stands, also where its version is gone; and
+    at the best value left. The decision tells what it lowers, by whom, why and when.
+    """
+    if left == "0.905":
+        register(ledger, left, "more")
+    create_version(SqlAlchemyStore(database_uri), "past", token_tags(**{VALUE: "0.99"}))
+    set_tag(ledger, "past", 1, "contributor", "somebody")
+    before = decided_rows(ledger)
+    (typed,) = [row for row in before if row["value"] == "0.99"]
+    ledger.delete_registered_model("past")
+    if left == "0.6":
+        ledger.delete_model_version("model", "3")
+    assert rebase(ledger, "IMG-001", "accuracy", "typed", "grace")["data"]["value"] == head
+    known = {row["decision_id"] for row in before}
+    (lowered,) = [row for row in decided_rows(ledger) if row["decision_id"] not in known]
+    assert lowered["reason"] == (
+        f"The head goes down from 0.99 to {head}, the best value left, by an administrator's "
+        "correction: typed"
+    )
+    assert (lowered["outcome"], lowered["direction"]) == ("baseline", "maximize")
+    assert (lowered["unit"], lowered["threshold_pp"]) == ("proportion", "1")
+    assert (lowered["actor"], lowered["falls"]) == ("grace", 1)
+    assert (lowered["baseline_decision_id"], lowered["baseline_value"]) == (
+        typed["decision_id"],
+        "0.99",
+    )
+    assert lowered["decided_time"] >= typed["decided_time"]
+    assert isinstance(lowered["decided_time"], int)
+    register(ledger, "0.912", "next")
+    assert outcome(ledger, "next") == ("achieved" if head == "0.9" else "below_threshold")
+    assert_sound(ledger)
+
+
+def test_a_copy_as_baseline(ledger, database_uri):
+    """A copy that is all that is left holds the head, and stays a copy."""
+    ledger.copy_model_version(ledger.get_model_version("model", "1"), "copies")
+    for version in ("1", "2", "3"):
+        ledger.delete_model_version("model", version)
+    for event in reversed(ids(ledger)):
+        revoke(ledger, event)
+    create_version(SqlAlchemyStore(database_uri), "past", token_tags(**{VALUE: "0.99"}))
+    set_tag(ledger, "past", 1, "contributor", "somebody")
+    ledger.delete_registered_model("past")
+    assert rebase(ledger, "IMG-001", "accuracy")["data"]["name"] == "copies"
+    assert outcome(ledger, "copies") == "copy"
+    assert_sound(ledger)
+
+
+def test_a_baseline_keeps_its_evidence(database_uri):
+    """R14: what backs a value still backs it when the series begins with it anew."""
+    store = build_store(f"hokusai+{database_uri}", database_uri)
+    client = MlflowClient(tracking_uri=database_uri)
+    run_id = client.create_run(client.create_experiment("runs", "artifacts")).info.run_id
+    client.log_metric(run_id, "accuracy", 0.9)
+    register(store, "0.999", "typed")
+    create_version(store, tags=token_tags(**{VALUE: "0.9"}), run_id=run_id)
+    store.delete_registered_model("typed")
+    rebase(store, "IMG-001", "accuracy")
+    begun = detect(store)["decision"]
+    assert (begun["outcome"], begun["evidence"], begun["logged_value"]) == (
+        "baseline",
+        "run_backed",
+        "0.9",
+    )
     assert_sound(store)
 
 
