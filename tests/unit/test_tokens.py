@@ -8,7 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hokusai_mlflow_plugin.domain.tokens import check_token_id, is_token_id, is_token_prefix, shown
+from hokusai_mlflow_plugin.domain.errors import InvalidRequest
+from hokusai_mlflow_plugin.domain.tokens import (
+    check_token_id,
+    is_token_id,
+    is_token_prefix,
+    require_token_id,
+    shown,
+)
 
 LETTERS = set(string.ascii_uppercase)
 LETTERS_AND_DIGITS = LETTERS | set(string.digits)
@@ -73,6 +80,13 @@ def test_suggestion(token_id, suggestion):
 def test_no_suggestion(token_id):
     """Nothing is suggested that would be refused as well."""
     assert check_token_id(token_id).message.endswith("such as 'IMG-001'.")
+
+
+def test_a_parameter_is_no_tag():
+    """What is asked for by a token id is told what is wrong with it, and of no tag."""
+    require_token_id("IMG-001")
+    with pytest.raises(InvalidRequest, match="^Token ID format invalid: 'img_001'\\. Use at "):
+        require_token_id("img_001")
 
 
 def test_long_value_is_cut():
