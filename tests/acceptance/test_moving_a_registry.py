@@ -87,7 +87,7 @@ def test_export_and_import(tmp_path: Path) -> None:
 
     importing = {"HOKUSAI_REWARDS": "off", "HOKUSAI_POLICY": "audit"}
     unproxied = "--no-serve-artifacts", "--default-artifact-root", str(new / "artifacts")
-    with mlflow_server(new, *unproxied, environ=importing) as server:
+    with mlflow_server(new, *unproxied, environ=importing, is_first_start=True) as server:
         export_import("import-models", server, tmp_path, "--input-dir", str(out))
         assert ask(server, "reward-events/list")["reward_events"] == []
         (finding,) = ask(server, "policy/list")["findings"]

@@ -30,8 +30,10 @@ WEB_SERVERS = {
 def test_web_servers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Sequence[str]
 ) -> None:
-    """Under each web server, with several workers, bad tags are refused and good ones found."""
-    with mlflow_server(tmp_path, *options) as server:
+    """Under each web server, with several workers, bad tags are refused and good ones found, from
+    the first start on.
+    """
+    with mlflow_server(tmp_path, *options, is_first_start=True) as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
         with pytest.raises(MlflowException, match="Token ID format invalid"):
             mlflow.register_model(SOURCE, "bad", tags=token_tags(**{TOKEN: "bad"}))

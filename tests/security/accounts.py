@@ -33,7 +33,7 @@ def auth_environ(folder: Path, default_permission: str = "NO_PERMISSIONS") -> di
 
 
 def create_users(server: Server, *users: Auth) -> None:
-    """Users without any permission."""
+    """Users without any permission, on a server in the folder of its ``auth_environ``."""
     for username, password in users:
         body = {"username": username, "password": password}
         answer = server.post("mlflow/users/create", body, ADMIN)
@@ -42,7 +42,7 @@ def create_users(server: Server, *users: Auth) -> None:
 
 
 def _hash_quickly(database: Path, *users: Auth) -> None:
-    """Have passwords compared in no time: MLflow's way costs more than most requests of a test."""
+    """Have passwords compared in no time: MLflow's way takes 76 ms of processor time a request."""
     with closing(sqlite3.connect(database)) as connection, connection:
         for username, password in users:
             quick = generate_password_hash(password, method="pbkdf2:sha256:1")

@@ -25,12 +25,17 @@ REQUIRE_VARIABLE = "HOKUSAI_TEST_REQUIRE_DATABASES"
 
 
 @cache
-def sqlite_template(holding: Holding) -> Path:
-    """A SQLite file to copy; it is there until this process ends."""
+def _template_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="hokusai-template-"))
-    atexit.register(shutil.rmtree, folder)
-    path = folder / f"{holding}.db"
-    create_schema(f"sqlite:///{path}", holding)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def sqlite_template(holding: Holding) -> Path:
+    """A SQLite file to copy; it is there until the databases are closed, or this process ends."""
+    path = _template_folder() / f"{holding}.db"
+    if not path.exists():
+        create_schema(f"sqlite:///{path}", holding)
     return path
 
 
@@ -87,6 +92,9 @@ class AllDatabases:
         for databases in self._found.values():
             if isinstance(databases, Databases):
                 databases.close()
+        # Not at the exit alone: processes of 'make mutate' end without one.
+        shutil.rmtree(_template_folder())
+        _template_folder.cache_clear()
 
 
 def give_up(what: str, reason: object) -> NoReturn:

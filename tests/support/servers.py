@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from sqlalchemy import make_url
 
 from support import prepared
 from support.databases import sqlite_template
@@ -51,10 +52,9 @@ def mlflow_server(
     registry_uri: str | None = None,
     environ: Mapping[str, str] | None = None,
     health: str = "/health",
+    is_first_start: bool = False,
 ) -> Iterator[Server]:
     """Run ``mlflow server`` on a free port until the block ends; by default with the plugin on.
-
-    Its database begins with the tables that a first start leaves.
 
     Args:
         folder: Where its database and artifacts are.
@@ -64,6 +64,8 @@ def mlflow_server(
             database where it has our app.
         environ: More environment variables.
         health: The path that answers once it serves.
+        is_first_start: Whether it makes its tables itself. It takes as long as all else that a
+            start does, so a new database has them otherwise.
 
     Raises:
         ServerStopped: It ended before it answered.
@@ -73,8 +75,10 @@ def mlflow_server(
     database_uri = backend(folder)
     if registry_uri is None and app_name == "hokusai":
         registry_uri = f"hokusai+{database_uri}"
-    if "--backend-store-uri" not in options:
-        _begin_database(folder / "mlflow.db", is_ours=registry_uri == f"hokusai+{database_uri}")
+    path = Path(str(make_url(database_uri).database))
+    if not (is_first_start or path.exists() or "--backend-store-uri" in options):
+        is_ours = registry_uri == f"hokusai+{database_uri}"
+        shutil.copyfile(sqlite_template("hokusai" if is_ours else "mlflow"), path)
     command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", database_uri]
     command += ["--artifacts-destination", str(folder / "artifacts")]
@@ -93,12 +97,6 @@ def mlflow_server(
         yield Server(f"http://127.0.0.1:{port}", database_uri, process, log)
     finally:
         _stop(process)
-
-
-def _begin_database(path: Path, *, is_ours: bool) -> None:
-    """A copy: to make the tables takes as long as all else that a start does."""
-    if not path.exists():
-        shutil.copyfile(sqlite_template("hokusai" if is_ours else "mlflow"), path)
 
 
 def _workers(options: Sequence[str]) -> list[str]:

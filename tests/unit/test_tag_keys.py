@@ -23,7 +23,7 @@ RULED = frozenset(("hokusai_token_id", "benchmark_value", "benchmark_metric"))
         ("hokusai_token_id\u200b", ("hokusai_token_id",)),  # a blank of no width
         ("hokusai_token_id \u200b", ("hokusai_token_id",)),  # which hides a trailing blank
         ("hokusai_token_id\u0640", ("hokusai_token_id",)),  # a modifier: the Arabic tatweel
-        ("benchmark_v\u1d78lue", ("benchmark_value",)),  # a small Cyrillic letter, too
+        ("benchmark_v\u1d78lue", ("benchmark_value",)),  # Cyrillic, but a modifier
         ("hokusai_token_id\x80", ("hokusai_token_id",)),  # a control character, which has no name
         ("hokusai_token_id\u0300", ("hokusai_token_id",)),  # an accent alone
         ("hokusai_token_\uff49d", ("hokusai_token_id",)),  # a letter of full width

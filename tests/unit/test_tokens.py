@@ -85,7 +85,7 @@ def test_no_suggestion(token_id):
 def test_a_parameter_is_no_tag():
     """What is asked for by a token id is told what is wrong with it, and of no tag."""
     require_token_id("IMG-001")
-    with pytest.raises(InvalidRequest, match="^Token ID format invalid: 'img_001'\\. Use at "):
+    with pytest.raises(InvalidRequest, match=r"^Token ID format invalid: 'img_001'\. Use at "):
         require_token_id("img_001")
 
 

@@ -22,7 +22,8 @@ ENABLED = "--enable-workspaces"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server with two workspaces besides the default one."""
-    with mlflow_server(tmp_path_factory.mktemp("workspaces"), ENABLED) as running:
+    folder = tmp_path_factory.mktemp("workspaces")
+    with mlflow_server(folder, ENABLED, is_first_start=True) as running:
         client = client_of(running)
         for team in TEAMS:
             client.create_workspace(team)
@@ -183,7 +184,7 @@ def test_switching_on_and_off(tmp_path):
 
     MLflow refuses it while a model is in another workspace, with the plugin as without.
     """
-    with mlflow_server(tmp_path) as single:
+    with mlflow_server(tmp_path, is_first_start=True) as single:
         client = client_of(single)
         client.create_registered_model("model")
         client.create_model_version("model", SOURCE, tags=token_tags(**{VALUE: "0.5"}))

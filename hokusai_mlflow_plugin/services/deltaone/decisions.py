@@ -239,11 +239,9 @@ def _candidate(
 
 
 def needs_decision(
-    indexed: IndexedAs | None, tags: TokenTags, catalogue: Catalogue, *, direction_written: bool
+    indexed: IndexedAs, tags: TokenTags, catalogue: Catalogue, *, direction_written: bool
 ) -> bool:
     """Whether a write changed what a decision rests on."""
-    if indexed is None:
-        return True
     return (
         direction_written
         or indexed.token_id != tags.token_id

@@ -161,5 +161,5 @@ def _begun_with(connection: Connection, best: Best) -> Decided:
     decided = past_values.in_force(connection, best.row)
     decision = past_decision(best, decided, time.time_ns() // 1_000_000)
     if best.row.outcome in _STAYS:
-        return decision
+        return decision  # it is in force on nothing, and supersedes itself
     return {**decision, "supersedes": best.row.decision_id}

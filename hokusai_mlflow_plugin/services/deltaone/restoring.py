@@ -56,8 +56,8 @@ class Held:
         self._same |= dict.fromkeys(PAYEE_TAGS, same_payees)
 
     def holds(self, key: str) -> bool:
-        """Whether a tag is what the lock holds; any other tag is."""
-        return self._same.get(key, True)
+        """Whether a tag that can be locked is what the lock holds."""
+        return self._same[key]
 
     @property
     def is_whole(self) -> bool:

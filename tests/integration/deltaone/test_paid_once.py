@@ -257,7 +257,8 @@ def test_series_of_two_names_are_joined(earlier, store_factory, canonical):
 def test_the_decision_that_joins(earlier, store_factory):
     """It tells what it joins and by what it measures; it is in force on nothing."""
     register(earlier, "0.80", "0.90", **{METRIC: "accuracy_score", **UP})
-    register(earlier, "0.85", name="third", **UP)
+    register(earlier, "0.95", name="third", **UP)
+    set_tag(earlier, "third", 1, VALUE, "0.85")
     known = {row["decision_id"]: row for row in decided_rows(earlier)}
     rebuild(store_factory())
     (joining,) = [row for row in decided_rows(earlier) if row["decision_id"] not in known]
@@ -272,6 +273,7 @@ def test_the_decision_that_joins(earlier, store_factory):
         "5",
     )
     assert (joining["unit"], joining["threshold_pp"]) == ("proportion", "1")
+    assert joining["falls"] == 1
     assert isinstance(joining["decided_time"], int)
     assert joining["decided_time"] >= max(row["decided_time"] for row in known.values())
 

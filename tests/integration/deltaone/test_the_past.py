@@ -99,6 +99,17 @@ def test_old_versions_whose_direction_is_said_later(old, store_factory):
     assert_sound(store)
 
 
+@pytest.mark.parametrize(("direction", "head"), [("minimize", "0.5"), ("maximize", "0.9")])
+def test_the_series_direction_counts_past_the_plugin(store, stock, direction, head):
+    """A stock server's value raises the head where its direction is that of the series."""
+    register(store, "0.5", **UPLIFT, **{DIRECTION: "maximize"})
+    register(stock, "0.9", **UPLIFT, **{DIRECTION: direction})
+    rebuild(store)
+    register(store, "0.4", **UPLIFT, **{DIRECTION: "maximize"})
+    assert decision(store)["baseline"]["value"] == head
+    assert_sound(store)
+
+
 def test_new_versions_begin_where_the_old_ones_were(old, store_factory):
     """The series of an unknown metric begins at the best old value, once a direction is said."""
     register(old, "0.9", "0.7", **UPLIFT)

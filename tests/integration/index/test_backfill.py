@@ -8,6 +8,7 @@ import pytest
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from support.index import assert_index_is_truth
 from support.registry import VALUE, create_version, set_tag, token_tags
+from support.rewards import decided_rows
 
 from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.db.schema import migrations
@@ -54,6 +55,10 @@ def test_opening_takes_over_what_is_there(old_store, store):
     (rmse,) = series(store, "ERR-001")
     assert rmse["direction"] == "minimize"
     assert rmse["head"] == {"name": "c", "version": "2", "value": "0.4"}
+    begun = {row["benchmark_metric"]: row for row in decided_rows(store)}
+    assert begun.keys() == {"accuracy", "rmse"}
+    assert (begun["accuracy"]["unit"], begun["accuracy"]["threshold_pp"]) == ("proportion", "1")
+    assert isinstance(begun["accuracy"]["decided_time"], int)
 
 
 def test_only_the_best_value_has_a_decision(old_store, store):
@@ -138,6 +143,41 @@ def test_many_tokens_in_small_batches(stock_database_uri, store_factory, monkeyp
     for number in range(4):
         (one,) = series(store, f"TOK-{number}")
         assert one["head"]["value"] == "0.5"
+
+
+def test_a_batch_is_bounded(old_store, store, monkeypatch):
+    """Each transaction looks at few rows; at those of one token whole."""
+    for number in range(3):
+        for value in ("0.1", "0.2"):
+            tags = token_tags(hokusai_token_id=f"TOK-{number}", benchmark_value=value)
+            create_version(store, f"model {number}", tags)
+    list(past_heads.begin_heads(store.engine, BUILT_IN))
+    monkeypatch.setattr(past_heads, "_BATCH_ROWS", 2)
+    counts = list(past_heads.begin_heads(store.engine, BUILT_IN))
+    assert counts == [2, 4, 2, 2, 2, 0]  # ERR-001, IMG-001, each of the others, nothing more
+
+
+def test_no_direction_hides_no_other_series(old_store, store_factory):
+    """What comes behind a series without a head begins as ever, whatever its token and metric."""
+    for token_id, metric in (("AAA-001", "unheard_of"), ("IMG-001", "Aunheard")):
+        tags = token_tags(hokusai_token_id=token_id, benchmark_metric=metric)
+        create_version(old_store, "nobody said", tags)
+    store = store_factory()
+    assert [each["head"]["value"] for each in series(store)] == ["0.91"]
+    assert [each["head"]["value"] for each in series(store, "ERR-001")] == ["0.4"]
+    assert series(store, "AAA-001") == []
+
+
+@pytest.mark.parametrize(("direction", "head"), [("maximize", "9"), ("minimize", "1")])
+def test_one_old_version_says_the_direction(stock_database_uri, store_factory, direction, head):
+    """The others of its series count by it, wherever among them it is."""
+    old = SqlAlchemyStore(stock_database_uri)
+    for value in ("5", "9", "1", "7"):
+        create_version(old, "m", token_tags(benchmark_metric="uplift", benchmark_value=value))
+    said = {"benchmark_direction": direction}
+    create_version(old, "m", token_tags(benchmark_metric="uplift", benchmark_value="6", **said))
+    (uplift,) = series(store_factory())
+    assert (uplift["direction"], uplift["head"]["value"]) == (direction, head)
 
 
 def test_without_automatic_migration(old_store, store_factory):

@@ -187,6 +187,40 @@ def test_a_rewarded_version_comes_back(audited, store_factory, policy, changed):
     assert_index_is_truth(store)
 
 
+DIRECTION = "benchmark_direction"
+FALLING = token_tags(benchmark_metric="uplift", benchmark_direction="minimize")
+
+
+@pytest.mark.parametrize(
+    ("given", "changed", "back"),
+    [
+        (FALLING, "maximize", "minimize"),
+        (token_tags(), "minimize", "maximize"),
+        (token_tags(), "minimize", None),
+    ],
+)
+def test_a_direction_comes_back(audited, store_factory, given, changed, back):
+    """To that of the decision; of a metric that the catalogue knows, also to none."""
+    better = "0.5" if given is FALLING else "0.9"
+    create_version(audited, "m", given)
+    create_version(audited, "m", {**given, VALUE: better})
+    set_tag(audited, "m", 2, VALUE, "0.6")
+    set_tag(audited, "m", 2, DIRECTION, changed)
+    store = store_factory()
+    with pytest.raises(ValueError, match="a DeltaOne rests on this version"):
+        set_tag(store, "m", 2, VALUE, "0.7")
+    set_tag(store, "m", 2, VALUE, better)
+    assert tokenised(store) == [("m", "1")]  # the direction is not yet what it was
+    if back is None:
+        store.delete_model_version_tag("m", "2", DIRECTION)
+    else:
+        set_tag(store, "m", 2, DIRECTION, back)
+    assert tokenised(store) == [("m", "1"), ("m", "2")]
+    assert findings(store) == []
+    assert len(store.ask(list_events)["reward_events"]) == 1
+    assert_index_is_truth(store)
+
+
 @pytest.mark.parametrize("key", CHANGES)
 def test_it_comes_back_to_nothing_else(audited, store_factory, key):
     """Under staged only the value that the lock holds is taken back."""

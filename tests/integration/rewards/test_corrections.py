@@ -25,12 +25,14 @@ from support.rewards import (
     settle,
 )
 
+from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.domain.errors import (
     CorrectionRefused,
     EventNotFound,
     InvalidRequest,
     SeriesNotFound,
 )
+from hokusai_mlflow_plugin.services.index import backfill
 from hokusai_mlflow_plugin.services.queries.tokens import get_token
 from hokusai_mlflow_plugin.store.registry_store import build_store
 
@@ -232,56 +234,78 @@ def test_a_typo_as_baseline(store):
     assert_sound(store)
 
 
-@pytest.mark.parametrize(
-    ("left", "head"), [("0.6", "0.9"), ("0.9", "0.9"), ("0.905", "0.905")], ids=["gone", "", "more"]
-)
-def test_no_lower_than_what_was_earned(ledger, database_uri, left, head):
-    """A correction stops at the latest DeltaOne that stands, also where its version is gone; and
-    at the best value left. The decision tells what it lowers, by whom, why and when.
+def mistype(store: Any, database_uri: str) -> None:
+    """Have a head of 0.99 that a stock server wrote, and whose model is gone."""
+    create_version(SqlAlchemyStore(database_uri), "past", token_tags(**{VALUE: "0.99"}))
+    set_tag(store, "past", 1, "contributor", "somebody")
+    store.delete_registered_model("past")
+
+
+@pytest.fixture
+def mistyped(ledger, database_uri):
+    """The ledger with such a head."""
+    mistype(ledger, database_uri)
+    return ledger
+
+
+def test_no_lower_than_what_was_earned(mistyped):
+    """A correction stops at the latest DeltaOne that stands, also where its version is gone."""
+    mistyped.delete_model_version("model", "3")
+    assert rebase(mistyped, "IMG-001", "accuracy")["data"]["value"] == "0.9"
+    register(mistyped, "0.909")
+    assert outcome(mistyped) == "below_threshold"
+    assert_sound(mistyped)
+
+
+@pytest.mark.parametrize(("better", "head"), [("0.9", "0.9"), ("0.905", "0.905")])
+def test_no_lower_than_what_is_left(mistyped, better, head):
+    """It stops at a better version that earned nothing, too."""
+    register(mistyped, better, "left")
+    assert rebase(mistyped, "IMG-001", "accuracy")["data"]["value"] == head
+    register(mistyped, "0.914", "next")
+    assert outcome(mistyped, "next") == ("achieved" if head == "0.9" else "below_threshold")
+    assert_sound(mistyped)
+
+
+def test_the_decision_that_corrects(mistyped, database_uri):
+    """It tells what it lowers, by whom, why, when and by what it measures; what comes after tells
+    how often the head has fallen.
     """
-    if left == "0.905":
-        register(ledger, left, "more")
-    create_version(SqlAlchemyStore(database_uri), "past", token_tags(**{VALUE: "0.99"}))
-    set_tag(ledger, "past", 1, "contributor", "somebody")
-    before = decided_rows(ledger)
-    (typed,) = [row for row in before if row["value"] == "0.99"]
-    ledger.delete_registered_model("past")
-    if left == "0.6":
-        ledger.delete_model_version("model", "3")
-    assert rebase(ledger, "IMG-001", "accuracy", "typed", "grace")["data"]["value"] == head
-    known = {row["decision_id"] for row in before}
-    (lowered,) = [row for row in decided_rows(ledger) if row["decision_id"] not in known]
-    assert lowered["reason"] == (
-        f"The head goes down from 0.99 to {head}, the best value left, by an administrator's "
-        "correction: typed"
-    )
-    assert (lowered["outcome"], lowered["direction"]) == ("baseline", "maximize")
-    assert (lowered["unit"], lowered["threshold_pp"]) == ("proportion", "1")
-    assert (lowered["actor"], lowered["falls"]) == ("grace", 1)
-    assert (lowered["baseline_decision_id"], lowered["baseline_value"]) == (
-        typed["decision_id"],
-        "0.99",
-    )
-    assert lowered["decided_time"] >= typed["decided_time"]
+    before = {row["decision_id"]: row for row in decided_rows(mistyped)}
+    (typed,) = [row for row in before.values() if row["value"] == "0.99"]
+    rebase(mistyped, "IMG-001", "accuracy", "typed", "grace")
+    (lowered,) = [row for row in decided_rows(mistyped) if row["decision_id"] not in before]
+    told = {
+        "reason": "The head goes down from 0.99 to 0.9, the best value left, by an administrator's "
+        "correction: typed",
+        "outcome": "baseline",
+        "direction": "maximize",
+        "unit": "proportion",
+        "threshold_pp": "1",
+        "actor": "grace",
+        "falls": 1,
+        "baseline_decision_id": typed["decision_id"],
+        "baseline_value": "0.99",
+    }
+    assert {key: lowered[key] for key in told} == told
     assert isinstance(lowered["decided_time"], int)
-    register(ledger, "0.912", "next")
-    assert outcome(ledger, "next") == ("achieved" if head == "0.9" else "below_threshold")
-    assert_sound(ledger)
+    assert lowered["decided_time"] >= typed["decided_time"]
+    create_version(SqlAlchemyStore(database_uri), "past", token_tags(**{VALUE: "0.97"}))
+    list(backfill.rebuild(mistyped.engine, BUILT_IN))
+    (raised,) = [row for row in decided_rows(mistyped) if row["value"] == "0.97"]
+    assert (raised["outcome"], raised["falls"]) == ("baseline", 1)
+    assert_sound(mistyped)
 
 
-def test_a_copy_as_baseline(ledger, database_uri):
+def test_a_copy_as_baseline(store, database_uri):
     """A copy that is all that is left holds the head, and stays a copy."""
-    ledger.copy_model_version(ledger.get_model_version("model", "1"), "copies")
-    for version in ("1", "2", "3"):
-        ledger.delete_model_version("model", version)
-    for event in reversed(ids(ledger)):
-        revoke(ledger, event)
-    create_version(SqlAlchemyStore(database_uri), "past", token_tags(**{VALUE: "0.99"}))
-    set_tag(ledger, "past", 1, "contributor", "somebody")
-    ledger.delete_registered_model("past")
-    assert rebase(ledger, "IMG-001", "accuracy")["data"]["name"] == "copies"
-    assert outcome(ledger, "copies") == "copy"
-    assert_sound(ledger)
+    register(store, "0.5")
+    store.copy_model_version(store.get_model_version("model", "1"), "copies")
+    store.delete_registered_model("model")
+    mistype(store, database_uri)
+    assert rebase(store, "IMG-001", "accuracy")["data"]["name"] == "copies"
+    assert outcome(store, "copies") == "copy"
+    assert_sound(store)
 
 
 def test_a_baseline_keeps_its_evidence(database_uri):

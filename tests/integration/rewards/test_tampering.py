@@ -15,7 +15,7 @@ from support.checkpoints import signed
 from support.damage import run_sql
 from support.receiver import SECRET, receiving
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
-from support.rewards import approve, events, name_payees, rebase, reject, settle
+from support.rewards import approve, events, faults, name_payees, rebase, reject, settle
 from support.tampering import all_faults, change_row, read_table, reseal, rewrite_event
 
 from hokusai_mlflow_plugin.db.keys import VersionId
@@ -37,7 +37,6 @@ from hokusai_mlflow_plugin.services.index import maintenance
 from hokusai_mlflow_plugin.services.index.maintenance import Report
 from hokusai_mlflow_plugin.services.rewards import verification_record
 from hokusai_mlflow_plugin.services.rewards.dispatch import Dispatcher, Receiver
-from hokusai_mlflow_plugin.services.rewards.ledger_verification import find_faults
 from hokusai_mlflow_plugin.services.tokens import declaring
 from hokusai_mlflow_plugin.store.mlflow_compat.server import webhook_session
 from hokusai_mlflow_plugin.store.registry_store import build_store
@@ -156,11 +155,9 @@ def others(column: Column[Any], row: dict[str, Any], rows: list[dict[str, Any]])
 
 
 def is_seen(store: Any) -> bool:
-    """Whether one of the two commands finds anything; neither is run to its end once it does."""
-    with store.engine.connect() as connection:
-        if any(find_faults(connection)):
-            return True
-    return any(report.differences for report in verified(store))
+    """Whether one of the two commands finds anything."""
+    # The first is run to its end: what comes after a fault must bear with that edit, too.
+    return bool(faults(store)) or any(report.differences for report in verified(store))
 
 
 def unseen_changes(store: Any, table: Table) -> list[tuple[str, Any, Any]]:
