@@ -79,7 +79,8 @@ def _contributors(tags: Mapping[str, str]) -> Iterator[TagWarning]:
             CONTRIBUTOR_ADDRESS_TAG,
             "contributor_missing",
             "The version names no contributor, so nobody is paid for it, and once it is a DeltaOne "
-            f"nobody can be named. Set tag {CONTRIBUTOR_ADDRESS_TAG} to an Ethereum address.",
+            "only an administrator can name one. Set tag "
+            f"{CONTRIBUTOR_ADDRESS_TAG} to an Ethereum address.",
         )
         return
     for contributor in contributors_of(tags):

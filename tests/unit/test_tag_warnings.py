@@ -94,3 +94,35 @@ def test_why_nobody_can_be_paid(text, what):
         f"Contributor {text!r} in tag contributor is {what}, so it cannot be paid. "
         "An address is 0x and 40 hex digits."
     )
+
+
+SENTENCES = {
+    "contributor_missing": (
+        token_tags(),
+        "The version names no contributor, so nobody is paid for it, and once it is a DeltaOne "
+        "only an administrator can name one. Set tag contributor_address to an Ethereum address.",
+    ),
+    "metric_direction_unknown": (
+        {METRIC: "uplift", "contributor": PAYABLE},
+        "Nobody said whether more or less uplift is better, so no improvement of it is a DeltaOne. "
+        "Set tag benchmark_direction to maximize or minimize, or use a metric of the catalogue.",
+    ),
+    "contributor_checksum_mismatch": (
+        {"contributor": ADDRESS},
+        f"The upper and lower case of {ADDRESS} in tag contributor is not that of its EIP-55 "
+        "checksum: compare the address with its source.",
+    ),
+    "previous_version_unknown": (
+        {"previous_version": "v1", "contributor": PAYABLE},
+        "Tag previous_version is 'v1', which is no older version of this model: it is passed over. "
+        "Use a version number, such as 3.",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_sentences(code):
+    """What the user reads: the mistake, its consequence, the remedy."""
+    tags, sentence = SENTENCES[code]
+    (found,) = warnings_of(tags, Context(catalogue=BUILT_IN))
+    assert (found.code, found.message) == (code, sentence)
