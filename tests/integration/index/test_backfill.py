@@ -180,6 +180,18 @@ def test_one_old_version_says_the_direction(stock_database_uri, store_factory, d
     assert (uplift["direction"], uplift["head"]["value"]) == (direction, head)
 
 
+def test_an_operators_metric(stock_database_uri, store_factory, tmp_path):
+    """A series of the past begins by the unit and the threshold of its metric."""
+    file = tmp_path / "metrics.toml"
+    file.write_text('[metrics.churn]\ndirection = "minimize"\nunit = "ratio"\nthreshold = "0.1"\n')
+    churn = token_tags(benchmark_metric="churn", benchmark_value="0.5")
+    create_version(SqlAlchemyStore(stock_database_uri), "m", churn)
+    store = store_factory(HOKUSAI_METRICS_FILE=str(file))
+    (begun,) = decided_rows(store)
+    assert (begun["unit"], begun["threshold_pp"]) == ("ratio", "10")
+    assert (begun["outcome"], begun["baseline_value"]) == ("baseline", None)
+
+
 def test_without_automatic_migration(old_store, store_factory):
     """A server that must not migrate refuses to start, and names the command."""
     with pytest.raises(Exception, match="hokusai-mlflow db upgrade"):
