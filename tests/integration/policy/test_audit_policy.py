@@ -191,10 +191,19 @@ DIRECTION = "benchmark_direction"
 FALLING = token_tags(benchmark_metric="uplift", benchmark_direction="minimize")
 
 
+def set_direction(store: Any, direction: str | None) -> None:
+    """Of the second version of model m; None: it has none."""
+    if direction is None:
+        store.delete_model_version_tag("m", "2", DIRECTION)
+    else:
+        set_tag(store, "m", 2, DIRECTION, direction)
+
+
 @pytest.mark.parametrize(
     ("given", "changed", "back"),
     [
         (FALLING, "maximize", "minimize"),
+        (FALLING, None, "minimize"),
         (token_tags(), "minimize", "maximize"),
         (token_tags(), "minimize", None),
     ],
@@ -205,16 +214,13 @@ def test_a_direction_comes_back(audited, store_factory, given, changed, back):
     create_version(audited, "m", given)
     create_version(audited, "m", {**given, VALUE: better})
     set_tag(audited, "m", 2, VALUE, "0.6")
-    set_tag(audited, "m", 2, DIRECTION, changed)
+    set_direction(audited, changed)
     store = store_factory()
     with pytest.raises(ValueError, match="a DeltaOne rests on this version"):
         set_tag(store, "m", 2, VALUE, "0.7")
     set_tag(store, "m", 2, VALUE, better)
     assert tokenised(store) == [("m", "1")]  # the direction is not yet what it was
-    if back is None:
-        store.delete_model_version_tag("m", "2", DIRECTION)
-    else:
-        set_tag(store, "m", 2, DIRECTION, back)
+    set_direction(store, back)
     assert tokenised(store) == [("m", "1"), ("m", "2")]
     assert findings(store) == []
     assert len(store.ask(list_events)["reward_events"]) == 1
