@@ -99,13 +99,16 @@ def test_old_versions_whose_direction_is_said_later(old, store_factory):
     assert_sound(store)
 
 
-@pytest.mark.parametrize(("direction", "head"), [("minimize", "0.5"), ("maximize", "0.9")])
-def test_the_series_direction_counts_past_the_plugin(store, stock, direction, head):
+@pytest.mark.parametrize(
+    ("value", "direction", "head"),
+    [("0.4", "minimize", "0.5"), ("0.9", "minimize", "0.5"), ("0.9", "maximize", "0.9")],
+)
+def test_the_series_direction_counts_past_the_plugin(store, stock, value, direction, head):
     """A stock server's value raises the head where its direction is that of the series."""
     register(store, "0.5", **UPLIFT, **{DIRECTION: "maximize"})
-    register(stock, "0.9", **UPLIFT, **{DIRECTION: direction})
+    register(stock, value, **UPLIFT, **{DIRECTION: direction})
     rebuild(store)
-    register(store, "0.4", **UPLIFT, **{DIRECTION: "maximize"})
+    register(store, "0.3", **UPLIFT, **{DIRECTION: "maximize"})
     assert decision(store)["baseline"]["value"] == head
     assert_sound(store)
 
