@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
-from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue
+from hokusai_mlflow_plugin.domain.metric_catalogue import Catalogue, Direction, Metric
 from hokusai_mlflow_plugin.domain.tags import Context, Write, check_registration, check_write
 from hokusai_mlflow_plugin.domain.tags import token_tags as tokenised
 from hokusai_mlflow_plugin.domain.values import BENCHMARK_VALUE_TAG
@@ -70,7 +70,7 @@ LOOK_ALIKES = {
     **dict.fromkeys(["F1", "F1 Score", "f1-score", "fl_score"], "f1_score"),
     **dict.fromkeys(["RMSE", "Root Mean Squared Error", "rmse:"], "rmse"),
     **dict.fromkeys(["AUC", "ROC AUC", "roc-auc"], "roc_auc"),
-    **dict.fromkeys(["preclslon", "PRECISION"], "precision"),
+    **dict.fromkeys(["preclslon", "precis1on", "PRECISION"], "precision"),
 }
 
 
@@ -80,6 +80,17 @@ def test_look_alike(name):
     (fault,) = check_registration(named(name), OPEN)
     assert fault.code in ("benchmark_metric_look_alike", "benchmark_metric_invalid")
     assert f"id you mean `{LOOK_ALIKES[name]}`?" in fault.message
+
+
+@pytest.mark.parametrize(("name", "meant"), [("Top1", "top1"), ("TopL", "topl"), ("topi", "topl")])
+def test_the_nearer_look_counts(name, meant):
+    """Where two metrics look alike, a name is the one that it differs from by case alone."""
+    metrics = [
+        Metric(each, "ranking", Direction.MAXIMIZE, "proportion") for each in ("top1", "topl")
+    ]
+    found = Catalogue(metrics).meant_by(name)
+    assert found is not None
+    assert found.name == meant
 
 
 @pytest.mark.parametrize("name", ["genauigkeit", "accuracy2", "my_accuracy", "score", "1"])
