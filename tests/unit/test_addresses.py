@@ -38,6 +38,8 @@ def test_a_text_of_any_length():
     """Nobody mistypes an address by thousands of characters, and nothing looks through them."""
     assert meant_address(100_000 * "\u200b" + ADDRESS) is None
     assert meant_address(100_000 * " " + ADDRESS) == ADDRESS
+    assert meant_address(158 * "\u200b" + ADDRESS) == ADDRESS  # 200 characters
+    assert meant_address(159 * "\u200b" + ADDRESS) is None
 
 
 @pytest.mark.parametrize(
