@@ -14,7 +14,7 @@ from hokusai_mlflow_plugin.db.index import take_over
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.built_in_metrics import BUILT_IN
 from hokusai_mlflow_plugin.services.deltaone import past_heads
-from hokusai_mlflow_plugin.services.index import backfill
+from hokusai_mlflow_plugin.services.index import backfill, maintenance
 from hokusai_mlflow_plugin.services.queries import deltaone
 from hokusai_mlflow_plugin.services.queries.lineage import get_lineage
 from hokusai_mlflow_plugin.services.queries.reward_events import list_events
@@ -155,6 +155,29 @@ def test_a_batch_is_bounded(old_store, store, monkeypatch):
     monkeypatch.setattr(past_heads, "_BATCH_ROWS", 2)
     counts = list(past_heads.begin_heads(store.engine, BUILT_IN))
     assert counts == [2, 4, 2, 2, 2, 0]  # ERR-001, IMG-001, each of the others, nothing more
+
+
+@pytest.mark.parametrize("database_uri", ["postgresql", "mysql"], indirect=True)
+def test_a_series_that_a_server_has_just_begun(database_uri, store, monkeypatch):
+    """The batch is judged again, against the head that is there now. SQLite has one writer."""
+    directly, new = past_heads._write, {"hokusai_token_id": "NEW-1"}
+    stock = SqlAlchemyStore(database_uri)
+    create_version(stock, "old", token_tags(**new, benchmark_value="0.5"))
+    list(maintenance.rebuild(store.engine, BUILT_IN))
+    attempts = []
+
+    def write(*args):
+        if not attempts:
+            create_version(store, "new", token_tags(**new, benchmark_value="0.7"))
+        attempts.append(args)
+        directly(*args)
+
+    monkeypatch.setattr(past_heads, "_write", write)
+    list(past_heads.begin_heads(store.engine, BUILT_IN))
+    assert len(attempts) > 1
+    (one,) = series(store, "NEW-1")
+    assert one["head"] == {"name": "new", "version": "1", "value": "0.7"}
+    assert [event["data"]["baseline"]["value"] for event in events(store)] == ["0.5"]
 
 
 def test_no_direction_hides_no_other_series(old_store, store_factory):
