@@ -200,3 +200,22 @@ def test_plain_is_exact(text):
     assert parse_benchmark_value(written) == value
     assert "e" not in written.lower()
     assert not ("." in written and written.endswith(("0", ".")))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("0.8500", "0.85"),
+        ("1E+2", "100"),
+        ("100", "100"),
+        ("10.0", "10"),
+        ("1E-7", "0.0000001"),
+        ("0.00", "0"),
+        ("-0.0", "0"),
+        ("-0", "0"),
+        ("-10", "-10"),
+    ],
+)
+def test_plain(number, text):
+    """Without exponent, needless zeros and the sign of zero."""
+    assert plain(Decimal(number)) == text
