@@ -55,9 +55,11 @@ def rewarded(store):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_required_tags_are_locked(rewarded, version):
-    """Neither a DeltaOne nor what it was measured against can be amended."""
+    """Neither a DeltaOne nor what it was measured against can be amended; the tag that was written
+    is named, and no other.
+    """
     for key, value in AMENDMENTS.items():
-        with locked(rewarded, f"Model 'model' version {version}", key):
+        with locked(rewarded, f"Model 'model' version {version}", f"so its {key} cannot change"):
             set_tag(rewarded, "model", version, key, value)
     for key in (TOKEN, METRIC, VALUE):
         with locked(rewarded, key):
