@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from sqlalchemy import make_url
 
 from support import prepared
 from support.databases import sqlite_template
@@ -41,7 +40,11 @@ class ServerStopped(Exception):
 
 def backend(folder: Path) -> str:
     """URI of the SQLite database of a server in a folder."""
-    return f"sqlite:///{folder / 'mlflow.db'}"
+    return f"sqlite:///{_database(folder)}"
+
+
+def _database(folder: Path) -> Path:
+    return folder / "mlflow.db"
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def mlflow_server(
     database_uri = backend(folder)
     if registry_uri is None and app_name == "hokusai":
         registry_uri = f"hokusai+{database_uri}"
-    path = Path(str(make_url(database_uri).database))
+    path = _database(folder)
     if not (is_first_start or path.exists() or "--backend-store-uri" in options):
         is_ours = registry_uri == f"hokusai+{database_uri}"
         shutil.copyfile(sqlite_template("hokusai" if is_ours else "mlflow"), path)

@@ -15,8 +15,8 @@ from hokusai_mlflow_plugin.services.deltaone.best_values import Best, beats, ext
 SERIES = SeriesId("default", "IMG-001", "uplift")
 
 
-def row(value: str, **others: Any) -> Any:
-    return SimpleNamespace(benchmark_value=value, **others)
+def row(value: str) -> Any:
+    return SimpleNamespace(benchmark_value=value)
 
 
 def values(rows: list[Any]) -> list[str]:

@@ -163,18 +163,29 @@ def test_renamed_and_deleted_models(ledger):
     assert_sound(ledger)
 
 
-def test_a_run_is_given_back(database_uri):
-    """R14: no paid event rests on the run of a revoked one, so it can back the next."""
-    store = build_store(f"hokusai+{database_uri}", database_uri)
+@pytest.fixture
+def backed(database_uri):
+    """A store that asks the tracking server about runs."""
+    return build_store(f"hokusai+{database_uri}", database_uri)
+
+
+@pytest.fixture
+def run_id(database_uri):
+    """A run that logged an accuracy of 0.9."""
     client = MlflowClient(tracking_uri=database_uri)
     run_id = client.create_run(client.create_experiment("runs", "artifacts")).info.run_id
     client.log_metric(run_id, "accuracy", 0.9)
-    register(store, "0.5")
+    return run_id
+
+
+def test_a_run_is_given_back(backed, run_id):
+    """R14: no paid event rests on the run of a revoked one, so it can back the next."""
+    register(backed, "0.5")
     for _twice in range(2):
-        create_version(store, tags=token_tags(**{VALUE: "0.9"}), run_id=run_id)
-        assert events(store)[-1]["data"]["evidence"] == "run_backed"
-        revoke(store, events(store)[-1]["id"])
-        assert_sound(store)
+        create_version(backed, tags=token_tags(**{VALUE: "0.9"}), run_id=run_id)
+        assert events(backed)[-1]["data"]["evidence"] == "run_backed"
+        revoke(backed, events(backed)[-1]["id"])
+        assert_sound(backed)
 
 
 def test_payees(store):
@@ -308,23 +319,19 @@ def test_a_copy_as_baseline(store, database_uri):
     assert_sound(store)
 
 
-def test_a_baseline_keeps_its_evidence(database_uri):
+def test_a_baseline_keeps_its_evidence(backed, run_id):
     """R14: what backs a value still backs it when the series begins with it anew."""
-    store = build_store(f"hokusai+{database_uri}", database_uri)
-    client = MlflowClient(tracking_uri=database_uri)
-    run_id = client.create_run(client.create_experiment("runs", "artifacts")).info.run_id
-    client.log_metric(run_id, "accuracy", 0.9)
-    register(store, "0.999", "typed")
-    create_version(store, tags=token_tags(**{VALUE: "0.9"}), run_id=run_id)
-    store.delete_registered_model("typed")
-    rebase(store, "IMG-001", "accuracy")
-    begun = detect(store)["decision"]
+    register(backed, "0.999", "typed")
+    create_version(backed, tags=token_tags(**{VALUE: "0.9"}), run_id=run_id)
+    backed.delete_registered_model("typed")
+    rebase(backed, "IMG-001", "accuracy")
+    begun = detect(backed)["decision"]
     assert (begun["outcome"], begun["evidence"], begun["logged_value"]) == (
         "baseline",
         "run_backed",
         "0.9",
     )
-    assert_sound(store)
+    assert_sound(backed)
 
 
 def test_nothing_left_to_rebase_on(store):
