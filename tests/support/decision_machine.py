@@ -214,12 +214,11 @@ class Rules:
 
     def _decided(self, version: Version) -> Decided:
         sign = self._sign(version)
+        is_copy = self._is_copy(version)
         head = self.heads.get(version.series)
-        if self._is_copy(version):
-            return Decided("copy", version.value)
         if sign is None or (head is not None and head[0] != sign):
-            return Decided("direction_unknown", version.value)
-        if head is None:
+            return Decided("copy" if is_copy else "direction_unknown", version.value)
+        if head is None and not is_copy:
             self._begin_with_past(version, sign)
             head = self.heads.get(version.series)
         mended = None
@@ -228,6 +227,8 @@ class Rules:
             head = self.heads[version.series]
         if mended is not None:
             decided = mended
+        elif is_copy:
+            return Decided("copy", version.value)
         elif head is None:
             decided = Decided("baseline", version.value)
         else:

@@ -109,7 +109,7 @@ def _way(head: SeriesHead) -> Direction:
 
 
 def _takes_back(candidate: Candidate, head: SeriesHead) -> bool:
-    if candidate.copy_of is not None or candidate.direction is not _way(head):
+    if candidate.direction is not _way(head):
         return False
     return improvement(candidate.value, stored_value(head.value), _way(head)) < 0
 

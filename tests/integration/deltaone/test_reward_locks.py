@@ -181,6 +181,27 @@ def test_who_holds_the_head_after_a_mended_value(store, mended, head):
     assert_sound(store)
 
 
+@pytest.mark.parametrize(
+    "tags_of_source",
+    [{METRIC: "uplift", DIRECTION: "maximize"}, {METRIC: "uplift"}],
+    ids=["compared", "of-unknown-direction"],
+)
+def test_a_value_that_is_mended_to_that_of_its_source(store, tags_of_source):
+    """R10: the head follows a value down as well where its version is a copy from then on."""
+    create_version(store, "source", {})
+    tags = token_tags(**{METRIC: "uplift", DIRECTION: "maximize", VALUE: "0.96"})
+    create_version(store, "copy", tags, source="models:/source/1")
+    for key, value in token_tags(**tags_of_source, **{VALUE: "0.6"}).items():
+        set_tag(store, "source", 1, key, value)
+    set_tag(store, "copy", 1, VALUE, "0.6")
+    assert outcome(store, "copy") == "copy"
+    create_version(store, "third", {**tags, VALUE: "0.605"})
+    found = decision(store, "third")["baseline"]
+    assert (found["name"], found["value"]) == ("source", "0.6")
+    assert paid(store) == []
+    assert_sound(store)
+
+
 def test_the_past_cannot_be_mended_for_a_reward(stock_database_uri, store_factory):
     """R13: what was there before the plugin stays the value to beat, whatever it is amended to."""
     create_version(SqlAlchemyStore(stock_database_uri), tags=token_tags(**{VALUE: "0.9"}))
