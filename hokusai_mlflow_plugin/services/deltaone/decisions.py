@@ -108,7 +108,7 @@ def decide_version(
     if head is not None:
         mended = mend(connection, judge, series, version, candidate, head, decision_id)
     if mended.verdict is not None:
-        moved = _Moved(mended.verdict, head, finding, falls=1)
+        moved = _Moved(mended.verdict, mended.head, finding, falls=1)
     else:
         moved = _move_head(
             connection, judge, version, tags, candidate, mended.head, finding, decision_id, unpaid

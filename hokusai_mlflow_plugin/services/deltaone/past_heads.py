@@ -156,8 +156,9 @@ def _begin(
             continue
         keep_best(best, series, row, said, head, metric)
     for series in best.keys() & unsaid.keys():
-        for row in unsaid[series]:  # what has no direction of its own counts by the series'
-            keep_best(best, series, row, best[series].direction.value, None, best[series].metric)
+        # What has no direction of its own counts by the series'. Its metric is in no catalogue.
+        for row in unsaid[series]:
+            keep_best(best, series, row, best[series].direction.value, None, None)
     _write(connection, best, heads)
     return count
 

@@ -137,18 +137,34 @@ def test_direction_that_is_said_later(store):
     assert_sound(store)
 
 
+def test_direction_that_is_said_when_only_a_copy_is_left(store):
+    """A series begins with the value of a copy as well; it stays a copy."""
+    first = create_version(store, tags=token_tags(**{METRIC: "uplift", VALUE: "0.90"}))
+    store.copy_model_version(first, "copy")
+    store.delete_model_version("model", "1")
+    said = {METRIC: "uplift", DIRECTION: "maximize"}
+    register(store, "0.91", **said)
+    assert decision(store)["baseline"] == {"name": "copy", "version": "1", "value": "0.9"}
+    assert outcome(store, "copy") == "copy"
+    assert paid(store) == [("model", "2", "1")]
+    assert_sound(store)
+
+
 @pytest.mark.parametrize("rebuilt", [True, False])
 def test_direction_that_the_catalogue_learns(store, store_factory, tmp_path, rebuilt):
     """The same where the metric is added to the catalogue, with and without a rebuild."""
     register(store, "0.90", "0.10", **{METRIC: "uplift"})
     file = tmp_path / "metrics.toml"
-    file.write_text('[metrics.uplift]\ndirection = "maximize"\n')
+    file.write_text(
+        '[metrics.uplift]\ndirection = "maximize"\nunit = "ratio"\nthreshold = "0.04"\n'
+    )
     later = store_factory(HOKUSAI_METRICS_FILE=str(file))
     if rebuilt:
         rebuild(later, later.settings.catalogue)
     register(later, "0.90", "0.95", **{METRIC: "uplift"})
     assert paid(later) == [("model", "4", "5")]
-    assert outcome(later, version=1) == "baseline"
+    begun = decision(later, version=1)
+    assert (begun["outcome"], begun["unit"], begun["threshold_pp"]) == ("baseline", "ratio", "4")
     assert_sound(later)
     assert_index_is_truth(later)
 
@@ -160,6 +176,15 @@ def test_direction_that_was_said_past_the_plugin(store, stock):
     rebuild(store)
     register(store, "0.90", **{METRIC: "uplift", DIRECTION: "maximize"})
     assert (outcome(store, version=3), paid(store)) == ("below_threshold", [])
+    assert_sound(store)
+
+
+def test_a_rebuild_raises_no_head_to_a_value_that_was_decided_on(store):
+    """What was below the threshold stays that: the next step is measured from the head."""
+    register(store, "0.85", "0.855")
+    rebuild(store)
+    register(store, "0.86")
+    assert paid(store) == [("model", "3", "1")]
     assert_sound(store)
 
 

@@ -160,8 +160,27 @@ def test_a_mended_baseline_stops_at_what_is_there(store):
     create_version(store, "second", token_tags(**{VALUE: "0.86"}))
     set_tag(store, "model", 1, VALUE, "0.5")
     assert (outcome(store), outcome(store, "second")) == ("regressed", "baseline")
+    begun = decision(store, "second")
+    assert begun["unit"] == "proportion"
+    assert begun["reason"] == (
+        "The head goes down to 0.86: the version that held it with 0.999 was amended, and nothing "
+        "was measured against that."
+    )
     create_version(store, "third", token_tags(**{VALUE: "0.86"}))
     assert paid(store) == []
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("other", ["0.86", "0.865"])
+def test_a_mended_baseline_never_raises_the_head(store, other):
+    """R10: where another version has the value, or up to a point more, the head stays as it is."""
+    create_version(store, tags=token_tags(**{VALUE: "0.86"}))
+    create_version(store, "second", token_tags(**{VALUE: other}))
+    set_tag(store, "model", 1, VALUE, "0.5")
+    assert (outcome(store), outcome(store, "second")) == ("regressed", "below_threshold")
+    assert decision(store)["baseline"]["value"] == "0.86"
+    create_version(store, "third", token_tags(**{VALUE: "0.87"}))
+    assert paid(store) == [("third", "1", "1")]
     assert_sound(store)
 
 
