@@ -15,6 +15,7 @@ from sqlalchemy import event, text
 from support.index import assert_index_is_truth
 from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
+from support.requests import As
 from support.rewards import assert_sound, decision, detect, events, outcome, outcomes, paid
 
 from hokusai_mlflow_plugin.store.session import HokusaiSession
@@ -158,10 +159,11 @@ def test_a_mended_baseline_stops_at_what_is_there(store):
     """R10: the head falls to the best value that is left, so that nobody earns what was there."""
     create_version(store, tags=token_tags(**{VALUE: "0.999"}))
     create_version(store, "second", token_tags(**{VALUE: "0.86"}))
-    set_tag(store, "model", 1, VALUE, "0.5")
+    with As("alice"):
+        set_tag(store, "model", 1, VALUE, "0.5")
     assert (outcome(store), outcome(store, "second")) == ("regressed", "baseline")
     begun = decision(store, "second")
-    assert begun["unit"] == "proportion"
+    assert (begun["unit"], begun["actor"]) == ("proportion", "alice")
     assert begun["reason"] == (
         "The head goes down to 0.86: the version that held it with 0.999 was amended, and nothing "
         "was measured against that."
