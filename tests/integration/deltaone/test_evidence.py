@@ -26,6 +26,7 @@ from support.rewards import (
     revoke,
 )
 
+from hokusai_mlflow_plugin.services.queries.findings import list_findings
 from hokusai_mlflow_plugin.services.queries.versions_of_token import list_by_token
 from hokusai_mlflow_plugin.store import evidence as permissions
 from hokusai_mlflow_plugin.store.registry_store import build_store
@@ -197,6 +198,26 @@ def test_required_evidence_of_tags_that_come_later(registry, logged):
     assert outcome(store) == "baseline"
 
 
+def test_required_evidence_under_audit(registry, logged):
+    """The policy ``audit`` takes what has no evidence, and its findings name the kind."""
+    store = registry(HOKUSAI_POLICY="audit", HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
+    run_id = logged(accuracy=0.87)
+    register(store, "0.5", logged(accuracy=0.5))
+    register(store, "0.87", run_id)
+    register(store, "0.88", run_id)
+    register(store, "0.88")
+    other = {TOKEN: "IMG-002"}
+    register(store, "0.5", logged(accuracy=0.5), **other)
+    register(store, "0.87", run_id, **other)
+    found = {each["version"]: each["codes"] for each in store.ask(list_findings)["findings"]}
+    assert found == {
+        "3": ["run_evidence_mismatch"],
+        "4": ["run_evidence_missing"],
+        "6": ["run_evidence_reused"],
+    }
+    assert paid(store) == [("model", "2", "37")]
+
+
 def test_required_evidence_leaves_others_alone(registry):
     """Versions without a token need no evidence."""
     store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
@@ -261,7 +282,7 @@ def test_a_run_backs_one_reward(registry, logged, tracking_uri, token, again):
     create_version(store, "second", tags, run_id=run_id)
     assert evidence_of(store, "model", "second") == ["run_backed", "reused"]
     strict = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
-    with refused(strict, f"a reward rests on run {run_id} already"):
+    with refused(strict, f"a reward rests on run {run_id} already, and a run backs only one."):
         create_version(strict, "second", tags, run_id=run_id)
     assert_sound(store)
 
