@@ -284,6 +284,25 @@ def test_a_copy_of_what_was_never_compared(store):
     assert_sound(store)
 
 
+@pytest.mark.parametrize(
+    ("what_happens", "expected"),
+    [
+        (lambda store: store.rename_registered_model("model", "renamed"), "copy"),
+        (lambda store: store.delete_model_version("model", "1"), "below_threshold"),
+    ],
+    ids=["renamed", "deleted"],
+)
+def test_a_copy_that_is_tokenised_later(store, what_happens, expected):
+    """Its original counts under the name that it has then, and no more once it is gone."""
+    register(store, "0.85")
+    create_version(store, "other", {METRIC: "accuracy", VALUE: "0.85"}, source="models:/model/1")
+    what_happens(store)
+    set_tag(store, "other", 1, TOKEN, "IMG-001")
+    assert outcome(store, "other") == expected
+    assert paid(store) == []
+    assert_sound(store)
+
+
 def test_a_copy_with_another_value_is_an_improvement(store):
     """What has a version as its source but claims another value is decided on like any other."""
     register(store, "0.85")

@@ -179,7 +179,13 @@ def test_required_evidence(registry, logged):
     with refused(store, "'0.88' of accuracy has no run evidence", run_id, "logged another value"):
         register(store, "0.88", run_id)
     for other in (None, 32 * "0", logged(recall=0.88)):
-        with refused(store, "names no run of this server that logged the metric"):
+        with refused(
+            store,
+            "Model 'model' version 2: Benchmark value '0.88' of accuracy has no run evidence, "
+            "which this registry requires: it names no run of this server that logged the metric, "
+            "or none that you may read. Log the metric in the run that the version comes from, and "
+            "register that value.",
+        ):
             register(store, "0.88", other)
     with refused(store, "has no run evidence"):
         set_tag(store, "model", 1, VALUE, "0.88")
