@@ -148,7 +148,6 @@ def _move_head(
     anew against the new head. A verdict on the old one would pay for the same step twice.
     """
     series = SeriesId(version.id.workspace, tags.token_id, tags.benchmark_metric)
-    is_copy = candidate.copy_of is not None
     for _swap in range(_MAX_SWAPS):
         because = unpaid or (OWN_HEAD if is_own_head(version, head) else None)
         verdict = _verdict(candidate, head, because)
@@ -159,7 +158,8 @@ def _move_head(
                 verdict = _verdict(candidate, head, known_elsewhere(head, heads))
                 if verdict.outcome is Outcome.ACHIEVED:
                     finding = _take_run(connection, series, finding, decision_id)
-                    require_evidence(judge.settings, version, tags, finding, is_copy=is_copy)
+                    # A copy achieves nothing.
+                    require_evidence(judge.settings, version, tags, finding, is_copy=False)
         if _swap_head(connection, series, candidate, verdict, head, decision_id):
             return _Moved(verdict, head, finding)
         head = surroundings.read_surroundings(connection, version.id.model, series).head
