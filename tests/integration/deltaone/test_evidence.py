@@ -170,12 +170,14 @@ def test_evidence_of_an_amendment(registry, logged):
     assert [past["evidence"] for past in detect(store)["history"]] == ["run_backed", "mismatch"]
 
 
-def test_required_evidence(registry, logged):
+def test_required_evidence(registry, logged, tracking_uri):
     """``HOKUSAI_REQUIRE_RUN_EVIDENCE=true`` takes only values that a run of this server logged."""
     store = registry(HOKUSAI_REQUIRE_RUN_EVIDENCE="true")
     run_id = logged(accuracy=0.87)
     register(store, "0.87", run_id)
-    assert decision(store)["evidence"] == "run_backed"
+    (decided,) = decided_rows(store)
+    experiment = int(MlflowClient(tracking_uri).get_run(run_id).info.experiment_id)
+    assert (decided["evidence"], decided["experiment_id"]) == ("run_backed", experiment)
     with refused(store, "'0.88' of accuracy has no run evidence", run_id, "logged another value"):
         register(store, "0.88", run_id)
     for other in (None, 32 * "0", logged(recall=0.88)):
