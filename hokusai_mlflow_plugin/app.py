@@ -13,23 +13,26 @@ import math
 from functools import cache
 from typing import Any
 
-from flask import Flask
-from mlflow.exceptions import MlflowException
+from hokusai_mlflow_plugin.importing import nothing_collected
 
-from hokusai_mlflow_plugin.basic_auth import BasicAuthAccess, authenticated_app
-from hokusai_mlflow_plugin.domain.errors import SettingsError
-from hokusai_mlflow_plugin.services.rewards import delivery_backlog
-from hokusai_mlflow_plugin.store import evidence, registry_log
-from hokusai_mlflow_plugin.store.mlflow_compat import errors, server
-from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
-from hokusai_mlflow_plugin.web import logs, metrics
-from hokusai_mlflow_plugin.web.access import Access
-from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint
-from hokusai_mlflow_plugin.web.asgi import guard
-from hokusai_mlflow_plugin.web.connections import answer_at_once
-from hokusai_mlflow_plugin.web.pages.blueprint import create_pages
-from hokusai_mlflow_plugin.web.pages.ui_link import add_to_ui
-from hokusai_mlflow_plugin.web.server import API_NAME, PAGES_ROOT, Server, is_ours, rules
+with nothing_collected():  # in a worker of the web server nothing imports MLflow before this
+    from flask import Flask
+    from mlflow.exceptions import MlflowException
+
+    from hokusai_mlflow_plugin.basic_auth import BasicAuthAccess, authenticated_app
+    from hokusai_mlflow_plugin.domain.errors import SettingsError
+    from hokusai_mlflow_plugin.services.rewards import delivery_backlog
+    from hokusai_mlflow_plugin.store import evidence, registry_log
+    from hokusai_mlflow_plugin.store.mlflow_compat import errors, server
+    from hokusai_mlflow_plugin.store.registry_store import TokenAwareRegistry
+    from hokusai_mlflow_plugin.web import logs, metrics
+    from hokusai_mlflow_plugin.web.access import Access
+    from hokusai_mlflow_plugin.web.api.blueprint import create_blueprint
+    from hokusai_mlflow_plugin.web.asgi import guard
+    from hokusai_mlflow_plugin.web.connections import answer_at_once
+    from hokusai_mlflow_plugin.web.pages.blueprint import create_pages
+    from hokusai_mlflow_plugin.web.pages.ui_link import add_to_ui
+    from hokusai_mlflow_plugin.web.server import API_NAME, PAGES_ROOT, Server, is_ours, rules
 
 __all__ = ["Access", "create_app", "create_basic_auth_app", "register", "rules"]
 
@@ -39,7 +42,8 @@ _logger = logging.getLogger("hokusai.web")
 def __getattr__(name: str) -> Any:
     factories = {"app": create_app, "basic_auth_app": create_basic_auth_app}
     if name in factories:
-        return factories[name]()
+        with nothing_collected():  # MLflow's servers are imported when they are asked for
+            return factories[name]()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

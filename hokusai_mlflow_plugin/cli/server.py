@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from hokusai_mlflow_plugin.cli.reports import with_progress
 from hokusai_mlflow_plugin.db.index import registry_scan
 from hokusai_mlflow_plugin.db.schema import migrations
 from hokusai_mlflow_plugin.domain.errors import SettingsError
+from hokusai_mlflow_plugin.importing import nothing_collected
 from hokusai_mlflow_plugin.services.index import backfill
 from hokusai_mlflow_plugin.settings import Settings, read_settings
 
@@ -45,14 +45,9 @@ _JOB_EXECUTION = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 
 
 def _mlflow_server() -> click.Command:
-    # MLflow takes seconds to import; the other commands' help does without. Nothing that an import
-    # makes is garbage, and to look for some, then and ever after, takes a fifth of the time.
-    gc.disable()
-    try:
+    # MLflow takes seconds to import; the other commands' help does without.
+    with nothing_collected():
         from mlflow.cli import server as found  # noqa: PLC0415
-    finally:
-        gc.freeze()
-        gc.enable()
     return found  # type: ignore[no-any-return]  # a click command
 
 
