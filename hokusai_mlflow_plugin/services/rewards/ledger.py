@@ -81,9 +81,9 @@ def append(
     tags: TokenTags,
     decision: Mapping[str, Any],
     head: SeriesHead,
-    review: AskedBy | None = None,
+    review: AskedBy | None,
     *,
-    names_actor: bool = False,
+    names_actor: bool,
 ) -> None:
     """Write the event of an achieved decision.
 

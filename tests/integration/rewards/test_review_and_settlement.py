@@ -135,6 +135,17 @@ def test_not_by_who_made_it(store_factory):
     assert_sound(store)
 
 
+def test_not_by_who_asked_for_it(store_factory):
+    """Nor does he where the decision was deleted past the plugin: the review names him itself."""
+    store = store_factory(HOKUSAI_REWARD_REVIEW="manual")
+    with As("ada"):
+        (event_id,) = register(store, "0.5", "0.6")
+    run_sql(store, "DELETE FROM hokusai_decisions WHERE outcome = 'achieved'")
+    with pytest.raises(ReviewerNotAllowed, match="somebody else has to approve it"):
+        approve(store, event_id, "ada")
+    assert states(store) == ["in_review"]
+
+
 def test_payees_not_by_who_made_it(store_factory):
     """What was approved for nobody does not become a reward for who registered it, by himself."""
     store = store_factory(HOKUSAI_REWARD_REVIEW="manual")
