@@ -42,8 +42,7 @@ _logger = logging.getLogger("hokusai.web")
 def __getattr__(name: str) -> Any:
     factories = {"app": create_app, "basic_auth_app": create_basic_auth_app}
     if name in factories:
-        with nothing_collected():  # MLflow's servers are imported when they are asked for
-            return factories[name]()
+        return factories[name]()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
