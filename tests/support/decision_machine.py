@@ -60,7 +60,7 @@ class Decided:
     name: str = ""
     """Of the model, when its event was written."""
     is_past: bool = False
-    """Whether it was there when the direction became known."""
+    """Whether it was there when the direction became known, or the head fell to it."""
     is_revoked: bool = False
     payees: bool = False
     """Whether somebody can be paid for it."""
@@ -187,15 +187,21 @@ class Rules:
     def _lower(self, series: tuple[str, str], sign: int, found: Decided) -> None:
         holder = found.version
         if found in self.achieved or holder.decided.outcome in ("achieved", "copy"):
-            self._carry(series, sign, found)
+            self._carry(series, sign, found, is_past=True)
             return
         holder.history.append(holder.decided)
-        holder.decided = Decided("baseline", found.value, self.heads[series][1], holder)
+        holder.decided = Decided(
+            "baseline", found.value, self.heads[series][1], holder, is_past=True
+        )
         self.heads[series] = (sign, holder.decided)
 
-    def _carry(self, series: tuple[str, str], sign: int, back_to: Decided) -> None:
+    def _carry(
+        self, series: tuple[str, str], sign: int, back_to: Decided, *, is_past: bool = False
+    ) -> None:
         """The head goes back, by a decision that is in force on nothing."""
-        carried = Decided("baseline", back_to.value, self.heads[series][1], back_to.version)
+        carried = Decided(
+            "baseline", back_to.value, self.heads[series][1], back_to.version, is_past=is_past
+        )
         back_to.version.history.append(carried)
         self.heads[series] = (sign, carried)
 
@@ -207,7 +213,7 @@ class Rules:
             return None
         found = self._left(version.series, sign, version)
         if found is None or (version.value - found.value) * sign > 0:
-            return Decided("baseline", version.value, head)
+            return None if self._is_copy(version) else Decided("baseline", version.value, head)
         if (found.value - head.value) * sign < 0:
             self._lower(version.series, sign, found)
         return None

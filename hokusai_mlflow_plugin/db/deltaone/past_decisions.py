@@ -44,14 +44,19 @@ def past_decisions(connection: Connection, version: Version) -> PastDecisions:
     return PastDecisions(*map(bool, connection.execute(_ON_RECORD, given).one()))
 
 
-def has_reason(connection: Connection, version: Version, endings: Collection[str]) -> bool:
-    """Whether a decision on a version has a reason that ends so, in its workspace of today."""
+def has_reason(
+    connection: Connection, version: Version, beginning: str, endings: Collection[str]
+) -> bool:
+    """Whether a reason of a decision on a version begins or ends so, in its workspace of today."""
     query = select(decisions.c.decision_id).where(
         decisions.c.workspace == version.id.workspace,
         decisions.c.name == version.id.name,
         decisions.c.version == version.id.version,
         decisions.c.creation_time == version.creation_time_ms,
-        or_(*(decisions.c.reason.endswith(each, autoescape=True) for each in endings)),
+        or_(
+            decisions.c.reason.startswith(beginning, autoescape=True),
+            *(decisions.c.reason.endswith(each, autoescape=True) for each in endings),
+        ),
     )
     return connection.scalars(query.limit(1)).first() is not None
 

@@ -31,6 +31,9 @@ from hokusai_mlflow_plugin.services.deltaone.best_values import (
 _STAYS = (Outcome.ACHIEVED.value, Outcome.COPY.value)
 """Outcomes in force that a version keeps when it comes to hold the head."""
 
+GOES_DOWN = "The head goes down "
+"""How the reason of a decision begins by which the head falls to a version that did nothing."""
+
 Decided = dict[str, Any]
 """A decision as ``hokusai_decisions`` has it."""
 

@@ -58,7 +58,8 @@ def mend(
 
     It falls to the best value that is left, this version's new one included. What was there before
     the plugin, or came in while rewards were off, stays the value to beat: nothing is paid for the
-    past (R13).
+    past (R13). So does what the head fell to, which may be of the past as well: only a version that
+    set the head by a write of its own takes it back.
 
     Args:
         connection: The connection of the write.
@@ -73,14 +74,16 @@ def mend(
     if not is_own_head(version, head) or not _takes_back(candidate, head):
         return unchanged
     row = past_values.lock_head(connection, series)
-    if row is None or row.head_decision_id != head.decision_id:
-        return unchanged  # another writer was faster: it is decided against that one's head
-    if past_decisions.has_reason(connection, version, _STAYS_TO_BEAT):
+    stays = past_decisions.has_reason(connection, version, falling_heads.GOES_DOWN, _STAYS_TO_BEAT)
+    # Where another writer was faster, it is decided against that one's head.
+    if stays or row is None or row.head_decision_id != head.decision_id:
         return unchanged
     metric = judge.settings.catalogue.get(series.benchmark_metric)
     found = falling_heads.next_head(connection, series, row, metric, version.id)
     is_baseline = latest_standing(connection, series) is None
     if found is None or _is_better(candidate, found["value"]):
+        if candidate.copy_of is not None:
+            return unchanged  # of a version that was revoked: neither has a value that counts
         falls, value = head.falls + 1, plain(candidate.value)
         series_heads.lower_head(
             connection,
@@ -95,8 +98,8 @@ def mend(
     if improvement(stored_value(found["value"]), stored_value(head.value), _way(head)) >= 0:
         return unchanged  # another version has that value, too
     reason = (
-        f"The head goes down to {found['value']}: the version that held it with {head.value} was "
-        "amended, and nothing was measured against that."
+        f"{falling_heads.GOES_DOWN}to {found['value']}: the version that held it with {head.value} "
+        "was amended, and nothing was measured against that."
     )
     falling_heads.lower(
         connection, series, row, found, reason, is_baseline=is_baseline, actor=judge.actor()

@@ -85,8 +85,8 @@ def rebase(
     _require_lower(connection, key, head, found)
     standing = latest_standing(connection, key)
     reason = (
-        f"The head goes down from {head.head_value} to {found['value']}, the best value left, by "
-        f"an administrator's correction: {because.reason}"
+        f"{falling_heads.GOES_DOWN}from {head.head_value} to {found['value']}, the best value "
+        f"left, by an administrator's correction: {because.reason}"
     )
     lowered = falling_heads.lower(
         connection,

@@ -16,7 +16,17 @@ from support.index import assert_index_is_truth
 from support.refusals import registry_rows
 from support.registry import METRIC, TOKEN, VALUE, create_version, set_tag, token_tags
 from support.requests import As
-from support.rewards import assert_sound, decision, detect, events, outcome, outcomes, paid
+from support.rewards import (
+    assert_sound,
+    decision,
+    detect,
+    events,
+    outcome,
+    outcomes,
+    paid,
+    rebase,
+    revoke,
+)
 
 from hokusai_mlflow_plugin.store.session import HokusaiSession
 
@@ -220,6 +230,43 @@ def test_a_value_that_is_mended_to_that_of_its_source(store, tags_of_source):
     found = decision(store, "third")["baseline"]
     assert (found["name"], found["value"]) == ("source", "0.6")
     assert paid(store) == []
+    assert_sound(store)
+
+
+def test_a_copy_of_what_was_revoked_is_no_baseline(store):
+    """Its value counts as little as its source's: the head stays, and it is a copy."""
+    create_version(store, "source", {})
+    tags = token_tags(**{VALUE: "0.5"})
+    create_version(store, "copy", tags, source="models:/source/1")
+    for key, value in token_tags(**{VALUE: "0.6"}).items():
+        set_tag(store, "source", 1, key, value)
+    revoke(store, events(store)[0]["id"])
+    for value in ("0.7", "0.6"):
+        set_tag(store, "copy", 1, VALUE, value)
+    assert outcome(store, "copy") == "copy"
+    create_version(store, "third", token_tags(**{VALUE: "0.7"}))
+    assert decision(store, "third")["baseline"]["value"] == "0.7"
+    assert outcome(store, "third") == "below_threshold"
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("by", ["its owner", "an administrator"])
+def test_what_the_head_fell_to_cannot_be_mended_for_a_reward(store, store_factory, by):
+    """R13: what came in while rewards were off stays the value to beat, also where a typing error
+    of another version was above it.
+    """
+    create_version(store, "typo", token_tags(**{VALUE: "0.999"}))
+    off = store_factory(HOKUSAI_REWARDS="off")
+    create_version(off, "imported", token_tags(**{VALUE: "0.9"}))
+    if by == "its owner":
+        set_tag(store, "typo", 1, VALUE, "0.1")
+    else:
+        store.delete_model_version("typo", "1")
+        rebase(store, "IMG-001", "accuracy")
+    set_tag(store, "imported", 1, VALUE, "0.5")
+    create_version(store, "third", token_tags(**{VALUE: "0.9"}))
+    assert decision(store, "third")["baseline"]["value"] == "0.9"
+    assert outcome(store, "third") == "below_threshold"
     assert_sound(store)
 
 
