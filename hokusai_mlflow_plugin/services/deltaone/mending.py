@@ -112,9 +112,9 @@ def _way(head: SeriesHead) -> Direction:
 
 
 def _takes_back(candidate: Candidate, head: SeriesHead) -> bool:
-    if candidate.direction is not _way(head):
-        return False
-    return improvement(candidate.value, stored_value(head.value), _way(head)) < 0
+    way = _way(head)
+    by = improvement(candidate.value, stored_value(head.value), way)
+    return candidate.direction is way and by < 0
 
 
 def _is_better(candidate: Candidate, value: str) -> bool:
